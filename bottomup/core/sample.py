@@ -21,7 +21,7 @@ class Sample:
     UNKNOWN (mask it) or LABELLED. ignore: gives a bool mask (H, W) of regions where nothing may be
     taught, or None. everybody: whether all people are labelled or ignored; if not, only the labelled
     people's boxes may be taught. labelled_joints: bool (K,), False where the set has no such joint.
-    source: set, file and picture, for messages.
+    source: set, file and picture, for messages. image_id: its number in the set's file.
     """
 
     load: Callable[[], np.ndarray]
@@ -30,5 +30,6 @@ class Sample:
     known: np.ndarray
     labelled_joints: np.ndarray
     source: str
+    image_id: int
     ignore: Callable[[], np.ndarray] | None = None
     everybody: bool = True

@@ -62,6 +62,24 @@ class EfficientNetLite0(nn.Module):
                 blocks.append(InvertedBottleneck(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
                 inputs = outputs
         self._blocks = nn.ModuleList(blocks)
+        self.frozen = 0
+
+    def freeze(self, blocks: int) -> None:
+        """Keeps the stem and the first blocks as they are, batch norm statistics included."""
+        self.frozen = blocks
+        for module in self._frozen_modules():
+            module.requires_grad_(False)
+        self.train(self.training)
+
+    def _frozen_modules(self) -> list[nn.Module]:
+        return [self._conv_stem, self._bn0, *self._blocks[: self.frozen]] if self.frozen else []
+
+    def train(self, mode: bool = True) -> EfficientNetLite0:
+        """Training mode for all but the frozen blocks."""
+        super().train(mode)
+        for module in self._frozen_modules():
+            module.eval()
+        return self
 
     def forward(self, images: Tensor) -> list[Tensor]:
         x = self.act(self._bn0(self._conv_stem(images)))

@@ -1,0 +1,1 @@
+"""Data set readers, augmentation and loading for training."""

@@ -1,0 +1,144 @@
+"""Batches for training: several sets mixed by weight, every random choice made by (seed, sample number)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from bottomup.core import Sample, Skeleton
+from bottomup.data.augment import Augmentation, Example, make_example
+
+
+@dataclass
+class Batch:
+    """B training pictures and the M people in all of them.
+
+    images uint8 (B, 3, S, S). joints (M, K, 2) in pixels; known uint8 (M, K); confidence (M, K);
+    boxes (M, 4); picture (M,): which image a person is in. taught uint8 (B, h, w) in map cells;
+    taught_joints bool (B, K).
+    """
+
+    images: Tensor
+    joints: Tensor
+    known: Tensor
+    confidence: Tensor
+    boxes: Tensor
+    picture: Tensor
+    taught: Tensor
+    taught_joints: Tensor
+
+    def to(self, device: torch.device | str) -> Batch:
+        """The same batch on a device."""
+        return Batch(**{name: tensor.to(device, non_blocking=True) for name, tensor in vars(self).items()})
+
+
+def collate(examples: Sequence[Example]) -> Batch:
+    """Examples of one size as a batch."""
+
+    def joined(name: str) -> Tensor:
+        return torch.from_numpy(np.concatenate([getattr(e, name) for e in examples]))
+
+    def stacked(name: str) -> Tensor:
+        return torch.from_numpy(np.stack([getattr(e, name) for e in examples]))
+
+    owners = np.repeat(np.arange(len(examples)), [len(e.joints) for e in examples])
+    return Batch(
+        images=stacked("image").permute(0, 3, 1, 2),
+        joints=joined("joints"),
+        known=joined("known"),
+        confidence=joined("confidence"),
+        boxes=joined("boxes"),
+        picture=torch.from_numpy(owners),
+        taught=stacked("taught"),
+        taught_joints=stacked("taught_joints"),
+    )
+
+
+class _Remembered:
+    """A sample's picture, decoded once and kept."""
+
+    def __init__(self, sample: Sample) -> None:
+        self.read = sample.load
+        self.image: np.ndarray | None = None
+
+    def __call__(self) -> np.ndarray:
+        if self.image is None:
+            self.image = self.read()
+        return self.image
+
+
+class Mixture(Dataset[Example]):
+    """Training pictures by number; the number and the seed alone decide what a picture is.
+
+    sets: samples of each data set; weights: how often each is drawn. remember: keep decoded pictures
+    in memory (about 1 MB for one of 640 x 512).
+    """
+
+    def __init__(
+        self,
+        sets: Sequence[Sequence[Sample]],
+        weights: Sequence[float],
+        *,
+        size: int,
+        stride: int,
+        skeleton: Skeleton,
+        augmentation: Augmentation,
+        seed: int,
+        remember: bool = False,
+    ) -> None:
+        if len(sets) != len(weights) or not sets or min(map(len, sets)) == 0 or min(weights) <= 0:
+            raise ValueError("every data set of a mixture needs samples and a positive weight")
+        self.sets = [list(samples) for samples in sets]
+        self.shares = np.array(weights, float) / sum(weights)
+        self.size, self.stride, self.skeleton = size, stride, skeleton
+        self.augmentation, self.seed = augmentation, seed
+        if remember:
+            for samples in self.sets:
+                for i, sample in enumerate(samples):
+                    samples[i] = Sample(**{**vars(sample), "load": _Remembered(sample)})
+
+    def pick(self, rng: np.random.Generator) -> Sample:
+        """One sample of one set."""
+        samples = self.sets[int(rng.choice(len(self.sets), p=self.shares))]
+        return samples[int(rng.integers(len(samples)))]
+
+    def __getitem__(self, number: int) -> Example:
+        rng = np.random.default_rng((self.seed, number))
+        return make_example(self.pick, self.size, self.stride, self.augmentation, self.skeleton, rng)
+
+
+class _Numbers(Sampler[int]):
+    def __init__(self, first: int, last: int) -> None:
+        self.range = range(first, last)
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.range)
+
+    def __len__(self) -> int:
+        return len(self.range)
+
+
+def batches(mixture: Mixture, batch: int, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
+    """The batches of steps first_step .. last_step - 1, the same for any number of workers."""
+    loader = DataLoader(
+        mixture,
+        batch_size=batch,
+        sampler=_Numbers(first_step * batch, last_step * batch),
+        num_workers=workers,
+        collate_fn=collate,
+        worker_init_fn=_one_thread,
+        prefetch_factor=4 if workers else None,
+    )
+    return iter(loader)
+
+
+def _one_thread(_: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

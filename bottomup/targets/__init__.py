@@ -1,0 +1,1 @@
+"""Target maps out of people, and losses against them."""

@@ -1,0 +1,1 @@
+"""Training: settings, loop, snapshots."""

@@ -1,0 +1,45 @@
+"""An exponential moving average of a network's weights, which is what is evaluated and shipped."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+class WeightAverage:
+    """Moving average of parameters; running statistics of batch norms are averaged alike.
+
+    decay: share that stays in a step. Early on it is smaller, so that the start is soon forgotten.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    def restart(self, network: nn.Module) -> None:
+        """Begins anew at the network's present weights."""
+        self.network.load_state_dict(network.state_dict())
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Moves towards the network after step `step` (counted from 0)."""
+        keep = min(self.decay, (1 + step) / (10 + step))
+        for mean, now in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
+            if mean.dtype.is_floating_point:
+                mean.lerp_(now, 1 - keep)
+            else:
+                mean.copy_(now)
+
+    def applied_to(self, network: nn.Module) -> nn.Module:
+        """A network in eval mode with the averaged weights (the average itself: do not train it)."""
+        return self.network
+
+    def state(self) -> dict[str, Tensor]:
+        """What a snapshot keeps."""
+        return self.network.state_dict()
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Puts a snapshot's state back."""
+        self.network.load_state_dict(state)

@@ -1,0 +1,191 @@
+"""The training loop, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from bottomup.core import SKELETONS, Skeleton
+from bottomup.data.loader import Batch, batches
+from bottomup.errors import SettingsError
+from bottomup.nets import build
+from bottomup.targets.encode import Labels, encode
+from bottomup.targets.losses import bottomup_loss
+from bottomup.training.average import WeightAverage
+from bottomup.training.checkpoint import load_snapshot, save_snapshot
+from bottomup.training.config import TrainSettings
+from bottomup.training.prepare import mixtures, parameter_groups, start_weights
+from bottomup.training.schedule import phase_bounds, rate_factor
+
+Judge = Callable[[nn.Module], dict[str, float]]
+
+
+class Log(Protocol):
+    """What the loop reports to: training/report.py has the one that writes files."""
+
+    def step(self, step: int, losses: dict[str, Tensor], rate: float, seconds: float) -> None: ...
+
+    def judged(self, step: int, numbers: dict[str, float]) -> None: ...
+
+
+def train(settings: TrainSettings, log: Log, judge: Judge | None = None) -> nn.Module:
+    """Trains, or goes on where a killed run stopped; returns the network with averaged weights.
+
+    judge: gives the numbers of a network on the dev set, called every `settings.dev.every` steps.
+    Raises SettingsError or DataError before the first step if anything is wrong.
+    """
+    skeleton = SKELETONS[settings.skeleton]
+    device = pick_device(settings.device)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    torch.manual_seed(settings.seed)
+    sets = mixtures(settings, skeleton)
+    network = build(**settings.network).to(device, memory_format=torch.channels_last)
+    network.train()
+    groups = parameter_groups(network, settings)
+    optimiser = torch.optim.AdamW(groups, weight_decay=settings.optimiser.decay)
+    average = WeightAverage(network, settings.optimiser.average)
+    folder = Path(settings.out)
+    step = resume(folder, settings, network, optimiser, average)
+    for number, batch in steps_from(step, settings, sets):
+        began = time.perf_counter()
+        rate = set_rate(optimiser, number, settings)
+        losses = train_step(network, optimiser, batch.to(device), settings, skeleton)
+        average.update(network, number)
+        log.step(number, losses, rate, time.perf_counter() - began)
+        done = number + 1
+        if done % settings.save_every == 0 or done == settings.steps:
+            save_snapshot(folder, snapshot(done, settings, network, optimiser, average))
+        if judge and (done % settings.dev.every == 0 or done == settings.steps):
+            log.judged(done, judge(average.applied_to(network)))
+            network.train()
+    return average.applied_to(network)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes CUDA where there is one. Raises SettingsError for absent CUDA."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise SettingsError("device is cuda, but torch finds no CUDA device here; use device=cpu")
+    return torch.device(name)
+
+
+def steps_from(first: int, settings: TrainSettings, sets: list) -> Iterator[tuple[int, Batch]]:
+    """(step, batch) of every step still to do, phase after phase."""
+    for (begin, end), phase, mixture in zip(
+        phase_bounds(settings.phases, settings.steps), settings.phases, sets, strict=True
+    ):
+        begin = max(begin, first)
+        if begin < end:
+            yield from zip(range(begin, end), batches(mixture, phase.batch, begin, end, settings.workers), strict=True)
+
+
+def set_rate(optimiser: torch.optim.Optimizer, step: int, settings: TrainSettings) -> float:
+    """Sets every group's learning rate for this step; returns the main one."""
+    factor = rate_factor(step, settings.steps, settings.optimiser)
+    for group in optimiser.param_groups:
+        group["lr"] = group["base"] * factor
+    return settings.optimiser.rate * factor
+
+
+def train_step(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    batch: Batch,
+    settings: TrainSettings,
+    skeleton: Skeleton,
+) -> dict[str, Tensor]:
+    """One optimiser step on one batch; returns the losses, detached."""
+    images = normalise(batch.images, settings.road)
+    with autocast(images.device, settings.bf16):
+        outputs = network(images)
+    outputs = [maps.each(lambda m: m.float()) for maps in outputs]
+    labels = Labels(batch.joints, batch.known, batch.confidence, batch.boxes, batch.picture)
+    targets = encode(
+        labels,
+        batch.taught,
+        batch.taught_joints,
+        skeleton=skeleton,
+        stride=int(outputs[-1].stride),
+        sigma=outputs[-1].sigma or 1.0,
+    )
+    losses = bottomup_loss(outputs, targets, tags=settings.loss.tags, emphasis=settings.loss.emphasis)
+    if not torch.isfinite(losses["total"]):
+        raise FloatingPointError(f"the loss is {losses['total'].item()}; lower optimiser.rate or check the data")
+    optimiser.zero_grad(set_to_none=True)
+    # Map losses are means over nearly empty maps; the factor lifts gradients above Adam's epsilon.
+    (1000 * losses["total"]).backward()
+    nn.utils.clip_grad_norm_((p for g in optimiser.param_groups for p in g["params"]), settings.optimiser.clip)
+    optimiser.step()
+    return {name: loss.detach() for name, loss in losses.items()}
+
+
+def normalise(images: Tensor, road: dict[str, Any]) -> Tensor:
+    """uint8 (B, 3, H, W) as the network wants it: float, minus mean, by standard deviation, channels last."""
+    mean = torch.tensor(road["mean"], device=images.device, dtype=torch.float32)[:, None, None]
+    std = torch.tensor(road["std"], device=images.device, dtype=torch.float32)[:, None, None]
+    return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def autocast(device: torch.device, wanted: bool) -> AbstractContextManager:
+    """bfloat16 arithmetic where it was asked for."""
+    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
+
+
+def snapshot(
+    step: int,
+    settings: TrainSettings,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage,
+) -> dict[str, Any]:
+    """All that a resumed run needs; data order and augmentation follow from seed and step alone."""
+    return {
+        "step": step,
+        "settings": json.dumps(asdict(settings)),
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": average.state(),
+    }
+
+
+def resume(
+    folder: Path,
+    settings: TrainSettings,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage,
+) -> int:
+    """Puts the last snapshot back and returns its step; without one loads the start weights and returns 0."""
+    state = load_snapshot(folder)
+    if state is None:
+        start_weights(network, settings)
+        average.restart(network)
+        return 0
+    refuse_other_settings(folder, json.loads(state["settings"]), json.loads(json.dumps(asdict(settings))))
+    network.load_state_dict(state["network"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.load(state["average"])
+    return int(state["step"])
+
+
+FREE = {"out", "threads", "workers", "remember", "save_every", "dev", "device", "road"}
+
+
+def refuse_other_settings(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raises SettingsError if a run is resumed with settings that would change what it computes."""
+    changed = [key for key in now if key not in FREE and before.get(key) != now[key]]
+    if changed:
+        raise SettingsError(
+            f"{folder} holds a run with other settings ({', '.join(changed)}); take another `out` or start from its "
+            "weights"
+        )
