@@ -10,6 +10,7 @@ import numpy as np
 
 from bottomup.core import ABSENT, LABELLED, UNKNOWN, Sample, Skeleton, Warp
 from bottomup.data.colour import recolour
+from bottomup.errors import DataError
 
 GREY = 124
 
@@ -113,9 +114,7 @@ def _tile_warp(
     if len(sample.people):
         person = int(rng.integers(len(sample.people)))
         x, y, w, h = sample.people.boxes[person]  # type: ignore[index]
-        low, high = settings.person
-        target = np.exp(rng.uniform(np.log(low), np.log(min(high, 1.25 * max(width, height)))))
-        scale = target / person_height(sample, person)
+        scale = _height(settings, 1.25 * max(width, height), rng) / person_height(sample, person)
         centre = (x + w * rng.uniform(0.1, 0.9), y + h * rng.uniform(0.1, 0.9))
     else:
         scale = min(width / source_width, height / source_height) * np.exp(rng.uniform(-0.3, 0.7))
@@ -128,6 +127,12 @@ def _tile_warp(
     turn = Warp.rotation(float(np.clip(rng.normal(0, settings.rotation), -45, 45)), scale)
     warp = Warp.shift(*goal) @ turn @ Warp.shift(-centre[0], -centre[1])
     return (Warp.flip(width) @ warp if mirrored else warp), mirrored
+
+
+def _height(settings: Augmentation, most: float, rng: np.random.Generator) -> float:
+    """A person's height, log-uniform over the range asked for, at most `most` (unless the range lies above it)."""
+    low, high = settings.person
+    return float(np.exp(rng.uniform(np.log(low), np.log(max(low, min(high, most))))))
 
 
 def _towards_picture(
@@ -159,12 +164,24 @@ def _place(
     """Draws a sample into a rectangle of the example and adds its people."""
     left, top, width, height = rectangle
     inside = Warp.shift(-left, -top) @ warp
-    example.image[top : top + height, left : left + width] = inside.image(sample.load(), (width, height), border=GREY)
+    picture = load_checked(sample)
+    example.image[top : top + height, left : left + width] = inside.image(picture, (width, height), border=GREY)
     cells = (slice(top // stride, (top + height) // stride), slice(left // stride, (left + width) // stride))
     example.taught[cells] = _taught(sample, inside, width // stride, height // stride, stride)
     example.taught_joints &= sample.labelled_joints
     if len(sample.people):
         _add_people(example, sample, warp, mirrored, rectangle, skeleton)
+
+
+def load_checked(sample: Sample) -> np.ndarray:
+    """The sample's image; raises DataError if its size is not the labels', for then no joint is where it should be."""
+    image = sample.load()
+    if (image.shape[1], image.shape[0]) != tuple(sample.size):
+        raise DataError(
+            f"{sample.source}: the picture is {image.shape[1]} x {image.shape[0]}, its labels say "
+            f"{sample.size[0]} x {sample.size[1]}; take the pictures that the labels were made for"
+        )
+    return image
 
 
 def _taught(sample: Sample, warp: Warp, width: int, height: int, stride: int) -> np.ndarray:
@@ -204,9 +221,7 @@ def _add_people(
     _append(example, xy[seen], known[seen], confidence[seen], np.hstack((low, high - low))[seen])
 
 
-def _append(
-    example: Example, joints: np.ndarray, known: np.ndarray, confidence: np.ndarray, boxes: np.ndarray
-) -> None:
+def _append(example: Example, joints: np.ndarray, known: np.ndarray, confidence: np.ndarray, boxes: np.ndarray) -> None:
     example.joints = np.concatenate((example.joints, joints.astype(np.float32)))
     example.known = np.concatenate((example.known, known.astype(np.uint8)))
     example.confidence = np.concatenate((example.confidence, confidence.astype(np.float32)))
@@ -227,8 +242,7 @@ def _paste_people(
         return
     person = int(rng.choice(rich))
     size = len(example.image)
-    target = np.exp(rng.uniform(np.log(settings.person[0]), np.log(min(settings.person[1], 0.8 * size))))
-    scale = min(target / person_height(sample, person), settings.enlarge)
+    scale = min(_height(settings, 0.8 * size, rng) / person_height(sample, person), settings.enlarge)
     x, y, w, h = sample.people.boxes[person]  # type: ignore[index]
     goal = rng.uniform(0.1 * size, 0.9 * size, 2)
     mirrored = bool(rng.random() < 0.5)
@@ -238,11 +252,12 @@ def _paste_people(
     seen = sample.known[person] == LABELLED
     mask = body_mask(xy, seen, skeleton, size)
     soft = cv2.GaussianBlur(mask, (0, 0), 1.0).astype(np.float32)[..., None] / 255
-    picture = warp.image(sample.load(), (size, size), border=GREY)
+    picture = warp.image(load_checked(sample), (size, size), border=GREY)
     example.image = (example.image * (1 - soft) + picture * soft).astype(np.uint8)
     _hide_behind(example, mask)
     inside = ((xy >= 0) & (xy <= size - 1)).all(-1)
-    known = np.where(seen & inside, LABELLED, ABSENT).astype(np.uint8)
+    known = np.where(seen & ~inside, ABSENT, sample.known[person])
+    example.taught_joints &= sample.labelled_joints
     confidence = sample.people.joints[person, :, 2]
     order = list(skeleton.mirror) if mirrored else list(range(len(skeleton)))
     box = warp.boxes(sample.people.boxes[person : person + 1])  # type: ignore[index]

@@ -56,7 +56,7 @@ def encode(
     base = taught.to(labels.joints.dtype)
     heat, heat_weights = _heatmaps(labels, base, sigma)
     pafs, paf_weights = _pafs(labels, base, skeleton)
-    ends = torch.tensor(skeleton.limbs, device=base.device)
+    ends = _limbs(skeleton, base.device)
     tag_cells, tag_people = _tag_places(labels, *base.shape[-2:])
     return Targets(
         Maps(heat, pafs, None, stride=stride, sigma=sigma),
@@ -65,6 +65,11 @@ def encode(
         tag_cells,
         tag_people,
     )
+
+
+def _limbs(skeleton: Skeleton, device: torch.device) -> Tensor:
+    """Joint numbers (E, 2) of the limbs' ends; a skeleton of one joint has no limbs."""
+    return torch.tensor(skeleton.limbs, dtype=torch.long, device=device).reshape(-1, 2)
 
 
 def _in_cells(labels: Labels, stride: int) -> Labels:
@@ -122,7 +127,7 @@ def _within(start: Tensor, extent: Tensor, length: int) -> Tensor:
 def _pafs(labels: Labels, base: Tensor, skeleton: Skeleton) -> tuple[Tensor, Tensor]:
     """Unit vectors along labelled limbs, averaged where limbs of a kind overlap, and their weights."""
     (batch, h, w), limbs = base.shape, len(skeleton.limbs)
-    first, second = torch.tensor(skeleton.limbs, device=base.device).unbind(1)
+    first, second = _limbs(skeleton, base.device).unbind(1)
     known = torch.minimum(labels.known[:, first], labels.known[:, second])
     # One end labelled, the other unknown: the limb is there, nobody knows where.
     unknown = (known == UNKNOWN) & (torch.maximum(labels.known[:, first], labels.known[:, second]) > ABSENT)
@@ -150,7 +155,7 @@ def _beside(start: Tensor, unit: Tensor, length: Tensor, h: int, w: int) -> Tens
     ux, uy = unit[:, 0, None, None], unit[:, 1, None, None]
     along = ux * dx + uy * dy
     beyond = (along - length[:, None, None]).clamp(min=0) - along.clamp(max=0)
-    return (ux * dy - uy * dx).abs().square() + beyond.square() <= HALF_WIDTH**2
+    return (ux * dy - uy * dx).abs().square() + beyond.square() <= HALF_WIDTH**2 + 1e-4  # both ends alike
 
 
 def _tag_places(labels: Labels, h: int, w: int) -> tuple[Tensor, Tensor]:

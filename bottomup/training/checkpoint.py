@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def load_snapshot(folder: Path) -> dict[str, Any] | None:
             if not zipfile.is_zipfile(path):  # cut short: torch.load would take it for the older pickle format
                 raise EOFError("cut short")
             return torch.load(path, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, OSError) as error:
+        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
             broken.append(f"{path}: {error}")
     if broken:
         raise DataError(f"no snapshot can be read; remove the folder to start afresh: {'; '.join(broken)}")

@@ -1,0 +1,40 @@
+"""Trained weights as a file that is enough to run the system."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from bottomup.core import SKELETONS
+from bottomup.files.weights import FORMAT, save_weights
+from bottomup.training.config import TrainSettings
+
+
+def weights_header(settings: TrainSettings, steps: int, sources: Sequence[str] = ()) -> dict[str, Any]:
+    """How to build and run the network, and how it came about: `steps` of this run, after `sources`."""
+    skeleton = SKELETONS[settings.skeleton]
+    return {
+        "format": FORMAT,
+        "method": "bottomup",
+        "network": dict(settings.network),
+        "skeleton": {
+            "name": skeleton.name,
+            "joints": skeleton.joints,
+            "limbs": skeleton.limbs,
+            "mirror": skeleton.mirror,
+            "sigmas": skeleton.sigmas,
+        },
+        "road": dict(settings.road),
+        "training": {"steps": steps, "sources": list(sources), "settings": asdict(settings)},
+    }
+
+
+def save_trained(network: nn.Module, settings: TrainSettings, steps: int, path: Path) -> None:
+    """Writes a network (the averaged one) in half precision, complete or not at all."""
+    counters = "num_batches_tracked"  # of use in training alone
+    tensors = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(counters)}
+    save_weights(path, tensors, weights_header(settings, steps), half=True)
