@@ -31,9 +31,11 @@ Judge = Callable[[nn.Module], dict[str, float]]
 class Log(Protocol):
     """What the loop reports to: training/report.py has the one that writes files."""
 
-    def step(self, step: int, losses: dict[str, Tensor], rate: float, seconds: float) -> None: ...
+    def step(self, step: int, losses: dict[str, Tensor], rate: float, seconds: float) -> None:
+        """Takes note of one step."""
 
-    def judged(self, step: int, numbers: dict[str, float]) -> None: ...
+    def judged(self, step: int, numbers: dict[str, float]) -> None:
+        """Takes note of an evaluation."""
 
 
 def train(settings: TrainSettings, log: Log, judge: Judge | None = None) -> nn.Module:

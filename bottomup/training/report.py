@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 
 class Report:
@@ -51,7 +55,7 @@ class Report:
         return f"{int(minutes // 60)}:{int(minutes % 60):02d} h"
 
 
-def _tensorboard(folder: Path):  # type: ignore[no-untyped-def]
+def _tensorboard(folder: Path) -> SummaryWriter | None:
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

@@ -1,0 +1,1 @@
+"""Predicted people against the truth: numbers and how sure they are."""
