@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from bottomup.core import Sample, Skeleton
 from bottomup.data.augment import Augmentation, Example, make_example
@@ -112,23 +112,12 @@ class Mixture(Dataset[Example]):
         return make_example(self.pick, self.size, self.stride, self.augmentation, self.skeleton, rng)
 
 
-class _Numbers(Sampler[int]):
-    def __init__(self, first: int, last: int) -> None:
-        self.range = range(first, last)
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.range)
-
-    def __len__(self) -> int:
-        return len(self.range)
-
-
-def batches(mixture: Mixture, batch: int, first_step: int, last_step: int, workers: int) -> Iterator[Batch]:
-    """The batches of steps first_step .. last_step - 1, the same for any number of workers."""
+def batches(mixture: Mixture, batch: int, numbers: Sequence[int], workers: int) -> Iterator[Batch]:
+    """The training pictures of these numbers in order, `batch` at a time, the same for any number of workers."""
     loader = DataLoader(
         mixture,
         batch_size=batch,
-        sampler=_Numbers(first_step * batch, last_step * batch),
+        sampler=numbers,  # type: ignore[arg-type]  # any sized iterable will do
         num_workers=workers,
         collate_fn=collate,
         worker_init_fn=_one_thread,

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 class WeightAverage:
     """Moving average of parameters; running statistics of batch norms are averaged alike.
 
-    decay: share that stays in a step. Early on it is smaller, so that the start is soon forgotten.
+    network: a copy in eval mode that holds the average. decay: share that stays in a step; early on it
+    is smaller, so that the start is soon forgotten.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -31,10 +32,6 @@ class WeightAverage:
                 mean.lerp_(now, 1 - keep)
             else:
                 mean.copy_(now)
-
-    def applied_to(self, network: nn.Module) -> nn.Module:
-        """A network in eval mode with the averaged weights (the average itself: do not train it)."""
-        return self.network
 
     def state(self) -> dict[str, Tensor]:
         """What a snapshot keeps."""

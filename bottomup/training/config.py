@@ -57,12 +57,11 @@ class Loss:
 
 @dataclass(frozen=True)
 class Dev:
-    """Evaluation during training: COCO-format labels, every `every` steps on at most `pictures` pictures."""
+    """Evaluation during training: COCO-format labels, judged every `every` steps."""
 
     labels: str | None = None
     images: str | None = None
     every: int = 1000
-    pictures: int = 100
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from bottomup.core import SKELETONS, Skeleton
-from bottomup.data.loader import Batch, batches
+from bottomup.data.loader import Batch, Mixture, batches
 from bottomup.errors import SettingsError
 from bottomup.nets import build
 from bottomup.targets.encode import Labels, encode
@@ -22,9 +22,11 @@ from bottomup.targets.losses import bottomup_loss
 from bottomup.training.average import WeightAverage
 from bottomup.training.checkpoint import load_snapshot, save_snapshot
 from bottomup.training.config import TrainSettings
+from bottomup.training.parallel import Group, average_gradients, join_group, share_start, wait_for_all
 from bottomup.training.prepare import mixtures, parameter_groups, start_weights
 from bottomup.training.schedule import phase_bounds, rate_factor
 
+ALONE = Group()
 Judge = Callable[[nn.Module], dict[str, float]]
 
 
@@ -38,7 +40,7 @@ class Log(Protocol):
         """Takes note of an evaluation."""
 
 
-def train(settings: TrainSettings, log: Log, judge: Judge | None = None) -> nn.Module:
+def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None = None) -> nn.Module:
     """Trains, or goes on where a killed run stopped; returns the network with averaged weights.
 
     judge: gives the numbers of a network on the dev set, called every `settings.dev.every` steps.
@@ -48,6 +50,7 @@ def train(settings: TrainSettings, log: Log, judge: Judge | None = None) -> nn.M
     device = pick_device(settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
+    group = join_group(device)
     torch.manual_seed(settings.seed)
     sets = mixtures(settings, skeleton)
     network = build(**settings.network).to(device, memory_format=torch.channels_last)
@@ -57,19 +60,24 @@ def train(settings: TrainSettings, log: Log, judge: Judge | None = None) -> nn.M
     average = WeightAverage(network, settings.optimiser.average)
     folder = Path(settings.out)
     step = resume(folder, settings, network, optimiser, average)
-    for number, batch in steps_from(step, settings, sets):
+    share_start(network, group)
+    for number, batch in steps_from(step, settings, sets, group):
         began = time.perf_counter()
         rate = set_rate(optimiser, number, settings)
-        losses = train_step(network, optimiser, batch.to(device), settings, skeleton)
+        losses = train_step(network, optimiser, batch.to(device), settings, skeleton, group)
         average.update(network, number)
-        log.step(number, losses, rate, time.perf_counter() - began)
         done = number + 1
-        if done % settings.save_every == 0 or done == settings.steps:
-            save_snapshot(folder, snapshot(done, settings, network, optimiser, average))
-        if judge and (done % settings.dev.every == 0 or done == settings.steps):
-            log.judged(done, judge(average.applied_to(network)))
-            network.train()
-    return average.applied_to(network)
+        if group.leads:
+            if log:
+                log.step(number, losses, rate, time.perf_counter() - began)
+            if done % settings.save_every == 0 or done == settings.steps:
+                save_snapshot(folder, snapshot(done, settings, network, optimiser, average))
+            if judge and (done % settings.dev.every == 0 or done == settings.steps):
+                numbers = judge(average.network)
+                if log:
+                    log.judged(done, numbers)
+    wait_for_all(group)
+    return average.network
 
 
 def pick_device(name: str) -> torch.device:
@@ -81,14 +89,18 @@ def pick_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def steps_from(first: int, settings: TrainSettings, sets: list) -> Iterator[tuple[int, Batch]]:
-    """(step, batch) of every step still to do, phase after phase."""
+def steps_from(
+    first: int, settings: TrainSettings, sets: Sequence[Mixture], group: Group
+) -> Iterator[tuple[int, Batch]]:
+    """(step, this process's share of the batch) of every step still to do, phase after phase."""
     for (begin, end), phase, mixture in zip(
         phase_bounds(settings.phases, settings.steps), settings.phases, sets, strict=True
     ):
         begin = max(begin, first)
         if begin < end:
-            yield from zip(range(begin, end), batches(mixture, phase.batch, begin, end, settings.workers), strict=True)
+            share = group.share(phase.batch)
+            numbers = [n * phase.batch + group.rank * share + i for n in range(begin, end) for i in range(share)]
+            yield from zip(range(begin, end), batches(mixture, share, numbers, settings.workers), strict=True)
 
 
 def set_rate(optimiser: torch.optim.Optimizer, step: int, settings: TrainSettings) -> float:
@@ -105,8 +117,9 @@ def train_step(
     batch: Batch,
     settings: TrainSettings,
     skeleton: Skeleton,
+    group: Group = ALONE,
 ) -> dict[str, Tensor]:
-    """One optimiser step on one batch; returns the losses, detached."""
+    """One optimiser step on one batch (this process's share of it); returns the losses, detached."""
     images = normalise(batch.images, settings.road)
     with autocast(images.device, settings.bf16):
         outputs = network(images)
@@ -126,7 +139,9 @@ def train_step(
     optimiser.zero_grad(set_to_none=True)
     # Map losses are means over nearly empty maps; the factor lifts gradients above Adam's epsilon.
     (1000 * losses["total"]).backward()
-    nn.utils.clip_grad_norm_((p for g in optimiser.param_groups for p in g["params"]), settings.optimiser.clip)
+    parameters = [p for g in optimiser.param_groups for p in g["params"]]
+    average_gradients(parameters, group)
+    nn.utils.clip_grad_norm_(parameters, settings.optimiser.clip)
     optimiser.step()
     return {name: loss.detach() for name, loss in losses.items()}
 

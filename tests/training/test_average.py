@@ -74,7 +74,7 @@ def test_the_trained_network_is_neither_shared_nor_changed():
 
 
 def test_what_is_applied_is_in_eval_mode_and_takes_no_gradients():
-    applied = WeightAverage(network(1.0).train(), decay=0.5).applied_to(network(2.0))
+    applied = WeightAverage(network(1.0).train(), decay=0.5).network
     assert not applied.training and not any(p.requires_grad for p in applied.parameters())
     assert applied[0].weight.flatten().tolist() == [1, 1]
 

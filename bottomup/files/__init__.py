@@ -1,0 +1,1 @@
+"""Bytes to types and back: pictures, weights, results. Hostile input stops here."""

@@ -1,0 +1,211 @@
+"""The bottom-up road: pictures -> network -> maps -> grouping -> people."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from bottomup.core import Maps, People, Skeleton, Warp
+from bottomup.errors import InputError, SettingsError
+from bottomup.roads.clock import Clock
+from bottomup.roads.fusion import fused
+from bottomup.roads.passes import averaged, with_mirrored
+
+EVIDENCE = ("both", "pafs", "tags")
+
+
+@dataclass(frozen=True)
+class BottomUpSettings:
+    """How pictures become network inputs, and maps people.
+
+    long_side: pixels that a picture's longer side is resized to. multiple: what the padded sides are
+    multiples of. mean, std: of the RGB channels, 0..255. sigma: spread of a peak in cells, or None
+    for the network's own. flip: average with the mirrored pass. scales: passes at these multiples of
+    long_side are averaged; 1 is among them, and tags come from it alone. evidence: which maps join
+    joints to people: "both", "pafs" or "tags". Raises SettingsError that names key and value.
+    """
+
+    long_side: int = 512
+    multiple: int = 32
+    mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    sigma: float | None = None
+    flip: bool = False
+    scales: tuple[float, ...] = (1.0,)
+    evidence: str = "both"
+
+    def __post_init__(self) -> None:
+        for name in ("mean", "std", "scales"):
+            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+        _require(self.long_side >= self.multiple >= 1, "long_side", self.long_side, f"at least {self.multiple}")
+        _require(len(self.mean) == 3, "mean", self.mean, "three numbers")
+        _require(len(self.std) == 3 and min(self.std) > 0, "std", self.std, "three positive numbers")
+        _require(self.sigma is None or self.sigma > 0, "sigma", self.sigma, "positive")
+        _require(1.0 in self.scales, "scales", self.scales, "a list that contains 1")
+        _require(all(0.1 <= s <= 8 for s in self.scales), "scales", self.scales, "between 0.1 and 8")
+        _require(len(set(self.scales)) == len(self.scales), "scales", self.scales, "different numbers")
+        _require(self.evidence in EVIDENCE, "evidence", self.evidence, f"one of {', '.join(EVIDENCE)}")
+
+    @staticmethod
+    def of(values: Mapping[str, Any], source: str) -> BottomUpSettings:
+        """Settings out of a dictionary; raises SettingsError that names source, key and the nearest known key."""
+        known = [field.name for field in fields(BottomUpSettings)]
+        for key in values:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, 1, 0)
+                raise SettingsError(f"{source}: unknown key {key!r}; did you mean {near[0]!r}?")
+        try:
+            return BottomUpSettings(**values)
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"{source}: {error}") from error
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain numbers and text."""
+        return asdict(self)
+
+
+def _require(holds: bool, name: str, value: object, wanted: str) -> None:
+    if not holds:
+        raise SettingsError(f"{name} is {value}, it must be {wanted}")
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A picture ready for the network. inputs: one RGB uint8 (H, W, 3) a scale.
+
+    to_input: from picture pixels to pixels of the input at scale 1. size: (width, height) of the picture.
+    """
+
+    inputs: tuple[np.ndarray, ...]
+    to_input: Warp
+    size: tuple[int, int]
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the inputs; pictures with the same shapes can share a batch."""
+        return tuple(image.shape for image in self.inputs)
+
+
+class BottomUp:
+    """The road: images -> People in pixels of each image. Deterministic; batches give what single pictures give.
+
+    network: images (B, 3, H, W) -> list of Maps, the last one used. clock: seconds in read (resizing
+    included), network and grouping. Raises SettingsError when the network lacks the evidence asked for.
+    """
+
+    def __init__(
+        self, network: nn.Module, skeleton: Skeleton, settings: BottomUpSettings, device: str | torch.device = "cpu"
+    ) -> None:
+        self.skeleton, self.settings, self.device = skeleton, settings, torch.device(device)
+        example = torch.rand(1, 3, settings.multiple, settings.multiple, generator=torch.Generator().manual_seed(0))
+        example = example.to(self.device)
+        network = fused(network, example).requires_grad_(False)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # On a CPU a batch is slower than its pictures one by one: their maps no longer fit its caches.
+        self.batch = 16 if self.device.type == "cuda" else 1
+        self.clock = Clock()
+        self._mean = torch.tensor(settings.mean, device=self.device).view(1, 3, 1, 1)
+        self._std = torch.tensor(settings.std, device=self.device).view(1, 3, 1, 1)
+        with torch.inference_mode():
+            self._evidence(self._network(example))
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[People]:
+        """People of each image, RGB uint8 (H, W, 3); raises InputError that names the number of a wrong one."""
+        for number, image in enumerate(images):
+            _check_image(image, number)
+        with self.clock("read"):
+            prepared = [self.prepare(image) for image in images]
+        people: list[People | None] = [None] * len(images)
+        for batch in batches([p.shapes for p in prepared], self.batch):
+            with self.clock("network"):
+                maps = self.maps([prepared[i] for i in batch])
+            with self.clock("grouping"):
+                for place, i in enumerate(batch):
+                    people[i] = self.people(maps[place], prepared[i])
+        return people  # type: ignore[return-value]  # every number is in one batch
+
+    def prepare(self, image: np.ndarray) -> Prepared:
+        """The image resized and padded for every scale."""
+        height, width = image.shape[:2]
+        ratio = self.settings.long_side / max(width, height)
+        inputs = tuple(self._input(image, ratio * scale) for scale in self.settings.scales)
+        return Prepared(inputs, Warp.resize(ratio), (width, height))
+
+    def _input(self, image: np.ndarray, ratio: float) -> np.ndarray:
+        """Resized, padded at the right and the bottom with the mean colour."""
+        height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
+        step = self.settings.multiple
+        size = (-(-width // step) * step, -(-height // step) * step)
+        mean = np.round(self.settings.mean).astype(np.uint8)
+        padded = Warp.resize(ratio).image(image, size, border=int(mean.mean()))
+        padded[height:], padded[:, width:] = mean, mean
+        return padded
+
+    def maps(self, prepared: Sequence[Prepared]) -> Maps:
+        """Maps of pictures whose inputs have the same shapes: a batch in numpy, in cells of scale 1."""
+        scales = self.settings.scales
+        with torch.inference_mode(), self._exact_convolutions():
+            passes = [self._pass([p.inputs[i] for p in prepared]) for i in range(len(scales))]
+            return averaged(passes, scales).numpy()
+
+    def _exact_convolutions(self) -> AbstractContextManager[None]:
+        """On a GPU: full float32, so that a batch gives what its pictures give one by one."""
+        if self.device.type == "cpu":
+            return nullcontext()
+        return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+
+    def _pass(self, images: list[np.ndarray]) -> Maps:
+        """Maps of one scale, averaged with those of the mirrored images if the settings say so."""
+        pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float()
+        pixels = (pixels - self._mean) / self._std
+        maps = self._evidence(self._network(pixels))
+        if not self.settings.flip:
+            return maps
+        return with_mirrored(maps, self._evidence(self._network(pixels.flip(3))), self.skeleton)
+
+    def _network(self, pixels: Tensor) -> Maps:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._fast_bfloat16()):
+            maps = self.network(pixels.contiguous(memory_format=torch.channels_last))[-1]
+        return maps.each(lambda values: values.float())
+
+    def _fast_bfloat16(self) -> bool:
+        """Only on a CPU with matrix tiles: on a GPU it would let batches differ from single pictures."""
+        return self.device.type == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+
+    def _evidence(self, maps: Maps) -> Maps:
+        """The maps without the evidence that the settings leave out."""
+        wanted = self.settings.evidence
+        pafs = None if wanted == "tags" else maps.pafs
+        tags = None if wanted == "pafs" else maps.tags
+        if pafs is None and tags is None:
+            raise SettingsError(f"evidence is {wanted!r}, the network does not give it; choose another")
+        return replace(maps, pafs=pafs, tags=tags, sigma=self.settings.sigma or maps.sigma)
+
+    def people(self, maps: Maps, prepared: Prepared) -> People:
+        """The people whom the maps of one picture show, in its pixels."""
+        from bottomup.grouping import group
+
+        found = group(maps.heatmaps, pafs=maps.pafs, tags=maps.tags, skeleton=self.skeleton, sigma=maps.sigma)
+        return found.warp((Warp.cells(maps.stride) @ prepared.to_input).inverse())
+
+
+def _check_image(image: Any, number: int) -> None:
+    is_rgb = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
+    if not is_rgb or image.size == 0:
+        what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise InputError(f"image {number} is {what}; give RGB uint8 (height, width, 3)")
+
+
+def batches(kinds: Sequence[Any], size: int) -> list[list[int]]:
+    """Numbers of equal kinds together, in batches of at most `size`, in order of first appearance."""
+    alike: dict[Any, list[int]] = {}
+    for number, kind in enumerate(kinds):
+        alike.setdefault(kind, []).append(number)
+    return [numbers[i : i + size] for numbers in alike.values() for i in range(0, len(numbers), size)]
