@@ -1,0 +1,113 @@
+"""The chain of kernels for one image: maps in, joints and scores out.
+
+Each step is one compiled call and the steps meet in Python: compiling the chain as a whole takes
+several times as long, and the calls cost microseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from bottomup.core import Maps
+from bottomup.grouping.assembly import connect, single_pieces
+from bottomup.grouping.limbs import find_limbs
+from bottomup.grouping.matching import rank_peaks
+from bottomup.grouping.peaks import find_peaks
+from bottomup.grouping.prior import find_fits, join_by_prior, share_peaks
+from bottomup.grouping.rules import RULES, Rules
+from bottomup.grouping.score import limb_agreement, people_of_pieces
+from bottomup.grouping.tags import find_like_tags, join_by_tags, read_tags, weigh_limbs
+
+
+class Peaks(NamedTuple):
+    """All peaks: x, y, score (n, 3) sorted by joint, where each joint's begin (K + 1,), ranks (n,), tags (n, L)
+    where L is 0 without tags, and their spread in cells."""
+
+    found: np.ndarray
+    start: np.ndarray
+    rank: np.ndarray
+    tag: np.ndarray
+    sigma: float
+
+
+class Pieces(NamedTuple):
+    """What `assembly` works on, in place: peak numbers (n, K) or -1, and each peak's piece (n,)."""
+
+    member: np.ndarray
+    owner: np.ndarray
+
+
+class Pairs(NamedTuple):
+    """Pairs of peaks or pieces (m, 2) and their values (m,), of which the first `used` are in use."""
+
+    pair: np.ndarray
+    value: np.ndarray
+    used: int
+
+
+def group_maps(
+    maps: Maps, limbs: np.ndarray, side: np.ndarray, prior: np.ndarray | None, rules: Rules = RULES
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (P, K, 3) and scores (P,) of the people in one image's maps, in cells.
+
+    maps: C-contiguous float32 numpy, not empty. limbs: int64 (E, 2). side: int64 (K,), the smaller index
+    of a joint and its mirror image. prior: float32 (K, K, 7) or None."""
+    peaks = _peaks_of(maps, side, rules)
+    pieces, trust = Pieces(*single_pieces(peaks.start)), np.ones(len(peaks.found))
+    limb_pairs = None if maps.pafs is None else _limbs_of(maps.pafs, peaks, limbs, rules)
+    if limb_pairs is not None:
+        _join_by_limbs(limb_pairs, peaks, pieces, rules)
+    if maps.tags is not None and (limb_pairs is None or prior is None):  # limbs and prior leave tags but errors
+        _join_by_tags(peaks, pieces, rules)
+    if prior is not None:
+        _join_by_prior(peaks, pieces, prior, rules)
+    if limb_pairs is not None:
+        trust = (1 + limb_agreement(*limb_pairs, limbs, pieces.owner, pieces.member)) / 2
+    if prior is not None:
+        share_peaks(peaks.found, peaks.start, peaks.tag, peaks.rank, prior, rules.prior_share, pieces.member)
+    fewest = min(rules.person_joints, len(side))
+    return people_of_pieces(peaks.found, peaks.rank, pieces.member, trust, fewest, rules.person_least)
+
+
+def _peaks_of(maps: Maps, side: np.ndarray, rules: Rules) -> Peaks:
+    levels = (rules.peak_least, rules.peak_apart, rules.plateau_widest)
+    found, start, sigma = find_peaks(maps.heatmaps, maps.sigma, *levels)
+    tag = np.empty((len(found), 0)) if maps.tags is None else read_tags(maps.tags, found, start)
+    return Peaks(found, start, rank_peaks(found, start, side, maps.heatmaps.shape[2]), tag, sigma)
+
+
+def found_pairs(fill: Callable[[np.ndarray, np.ndarray], int], room: int) -> Pairs:
+    """What a kernel finds that writes pairs and values as far as there is room and gives how many there are; it is
+    asked again with more room where they did not fit."""
+    pair, value = np.empty((room, 2), np.int64), np.empty(room, np.float64)
+    count = fill(pair, value)
+    return Pairs(pair, value, count) if count <= room else found_pairs(fill, count)
+
+
+def _limbs_of(pafs: np.ndarray, peaks: Peaks, limbs: np.ndarray, rules: Rules) -> Pairs:
+    known = (peaks.found, peaks.start, pafs, limbs, max(1.0, rules.short_limb * peaks.sigma))
+    levels = (rules.short_score, rules.field_least, rules.field_agrees, rules.field_share)
+    return found_pairs(lambda pair, value: find_limbs(*known, *levels, pair, value), 4 * len(peaks.found) + 64)
+
+
+def _join_by_limbs(limb_pairs: Pairs, peaks: Peaks, pieces: Pieces, rules: Rules) -> None:
+    pair, evidence, count = limb_pairs.pair, limb_pairs.value.copy(), limb_pairs.used
+    if peaks.tag.shape[1] > 0:
+        weigh_limbs(pair, evidence, count, peaks.tag, rules.tag_weight)
+    connect(pair, evidence, count, peaks.rank, *pieces)
+
+
+def _join_by_tags(peaks: Peaks, pieces: Pieces, rules: Rules) -> None:
+    known = (peaks.found, peaks.start, peaks.tag, pieces.owner, pieces.member, peaks.rank, peaks.sigma)
+    weights = (rules.tag_limit, rules.near_weight, rules.score_weight, rules.person_least)
+    pairs = Pairs(*find_like_tags(*known, *weights))
+    join_by_tags(*pairs, peaks.found, peaks.tag, peaks.rank, rules.tag_limit, rules.tag_reach, *pieces)
+
+
+def _join_by_prior(peaks: Peaks, pieces: Pieces, prior: np.ndarray, rules: Rules) -> None:
+    known = (pieces.member, peaks.found, peaks.tag, prior, peaks.rank, rules.prior_single, rules.prior_least)
+    pairs = found_pairs(lambda pair, value: find_fits(*known, pair, value), len(peaks.found) + 64)
+    join_by_prior(*pairs, peaks.found, peaks.tag, peaks.rank, prior, rules.prior_least, *pieces)

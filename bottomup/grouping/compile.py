@@ -1,0 +1,71 @@
+"""The one decorator of all kernels: numba, cached on disk under a key of every kernel's source.
+
+Numba's cache asks only whether the file of the outermost function changed; a kernel that calls
+kernels of other files would go on running their old code. So the cache folder carries a hash of
+all sources of this package, and any change starts a fresh one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+config: Any = numba.config
+Function = TypeVar("Function", bound=Callable[..., Any])
+HERE = Path(__file__).parent
+
+
+def source_key(folder: Path = HERE) -> str:
+    """A hash of all Python files of the folder: names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def writable_folder(candidates: list[Path]) -> Path | None:
+    """The first of the folders that can be written to (made if need be), or None."""
+    for folder in candidates:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+@cache
+def cache_folder() -> Path | None:
+    """Where compiled kernels are kept: numba's own setting, else beside the sources, else the user's cache."""
+    name = f"bottomup-{source_key()}"
+    if config.CACHE_DIR:
+        return writable_folder([Path(config.CACHE_DIR) / name])
+    user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
+    return writable_folder([HERE / "__pycache__" / name, user / "bottomup" / name])
+
+
+def jit(function: Function) -> Function:
+    """Compiles at the first call, frees the GIL, divides as C does, keeps the result on disk where it can."""
+    return _compiled(function)
+
+
+def jit_reordering(function: Function) -> Function:
+    """As `jit`, and float sums may be reordered so that they vectorise: for exact sums (counts) only."""
+    return _compiled(function, fastmath={"reassoc", "nsz"})
+
+
+def _compiled(function: Function, **options: Any) -> Function:
+    folder, before = cache_folder(), config.CACHE_DIR
+    config.CACHE_DIR = "" if folder is None else str(folder)  # read while the decorator runs
+    try:
+        return numba.njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(function)
+    finally:
+        config.CACHE_DIR = before

@@ -1,0 +1,35 @@
+"""Every constant of the grouping stage, in one place."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Rules(NamedTuple):
+    """What counts as a peak, a limb, a pair of like tags, a person.
+
+    Scores are in units of the maps (a perfect peak or field is 1), lengths in units of a peak's
+    spread, tag distances in units in which different people are about 1 apart.
+    """
+
+    peak_least: float = 0.1  # lowest peak
+    peak_apart: float = 1.5  # of two peaks nearer than this the higher stays
+    plateau_widest: float = 4.0  # wider flat tops are no peaks
+    field_least: float = 0.1  # lowest mean of a field along a limb
+    field_agrees: float = 0.08  # what a sample of the field must reach to agree with the limb
+    field_share: float = 0.7  # share of samples that must agree
+    short_limb: float = 1.0  # limbs no longer than this have no field
+    short_score: float = 0.3  # what they count instead
+    tag_weight: float = 0.15  # of agreement of tags beside the field
+    tag_limit: float = 1.0  # tags further apart are of different people
+    tag_reach: float = 2.0  # pieces joined by tags lie within this many times the larger one's extent
+    near_weight: float = 0.15  # of the logarithm of the distance beside the tag distance
+    score_weight: float = 0.5  # of the peaks' mean score beside the tag distance
+    prior_least: float = -2.3  # mean log density from which two pieces are one person
+    prior_single: float = 0.3  # lone peaks from this score on may join by the prior
+    prior_share: float = 1.0  # log density from which a person uses another's peak for a missing joint
+    person_joints: int = 3  # fewest joints (or all, where a skeleton has fewer)
+    person_least: float = 0.25  # lowest mean score of a person's best joints, as many as the fewest
+
+
+RULES = Rules()

@@ -1,0 +1,161 @@
+"""Where between the cells a peak lies, how high and how wide it is: a gaussian through the cells around.
+
+The logarithm of a gaussian is a parabola, so three values along a line give its vertex exactly.
+Sums over lines across quieten noise and leave the vertex where it is. All arithmetic is such that a
+mirrored map gives exactly mirrored positions: offsets lie on a grid, and no sum depends on its order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bottomup.grouping.compile import jit
+from bottomup.grouping.grid import CELLS, on_grid
+from bottomup.grouping.matching import sort_best_first
+
+FLOOR = 0.01  # lowest value beside a peak, as a share of the peak: tails may be cut to 0
+MOST_GAIN = 0.4  # of the logarithm of a peak's height along one axis
+UNKNOWN_SPREAD = 2.0  # cells; used where no peak tells its spread
+
+
+@jit
+def vertex(left: float, middle: float, right: float, far: float, half: float) -> tuple[float, float]:
+    """Offset and log gain of a gaussian's top from values at -far, +-half (flat top; 0: one cell) and far.
+
+    Values are positive line sums; middle is not below the others. Offset in cells, within +-far / 2."""
+    a, b, c = math.log(left), math.log(middle), math.log(right)
+    bend = (a - b) + (c - b)
+    if bend >= 0:
+        return 0.0, 0.0
+    room = far * far - half * half
+    offset = min(max((a - c) / bend * room / (2 * far), -far / 2), far / 2)
+    return offset, min(-bend / room * (half * half + offset * offset) / 2, MOST_GAIN)
+
+
+@jit
+def edge_offset(border: float, inner: float, step: float, sigma: float) -> float:
+    """How far inwards of the border cell a gaussian's top lies, by the ratio of two line sums `step` apart."""
+    offset = step / 2 - sigma * sigma / step * math.log(border / inner)
+    return min(max(offset, -0.5), 0.5)
+
+
+@jit
+def line_sum(flat: np.ndarray, first: int, stride: int, count: int) -> float:
+    """Sum of `count` cells of a flattened plane, from both ends inwards, so that mirroring does not change it."""
+    total = 0.0
+    for i in range(count // 2):
+        total += np.float64(flat[first + i * stride]) + np.float64(flat[first + (count - 1 - i) * stride])
+    if count % 2:
+        total += np.float64(flat[first + count // 2 * stride])
+    return total
+
+
+@jit
+def place_along(
+    flat: np.ndarray,
+    low: int,
+    high: int,
+    length: int,
+    along: int,
+    first: int,
+    last: int,
+    breadth: int,
+    across: int,
+    sigma: float,
+) -> tuple[float, float]:
+    """Place and log gain of a top along one axis of a flattened plane.
+
+    The top has cells low..high of `length` along the axis and first..last of `breadth` across it;
+    along, across: steps in the flattened plane."""
+    step = max(1, int(sigma + 0.5))
+    reach = min(step, min(low, length - 1 - high))
+    spare = reach if reach > 0 else min(step, length - 1)
+    top, count = max(first - spare, 0), min(last + spare, breadth - 1) + 1
+    base, count = top * across, count - top
+    middle, half = (low + high) / 2, (high - low) / 2
+    here = (line_sum(flat, base + low * along, across, count) + line_sum(flat, base + high * along, across, count)) / 2
+    inner = high + spare if low == 0 else low - spare
+    if here <= 0 or (reach == 0 and (inner < 0 or inner >= length or inner == low)):
+        return middle, 0.0
+    if reach == 0:
+        beside = max(line_sum(flat, base + inner * along, across, count), FLOOR * here)
+        offset = edge_offset(here, beside, spare, sigma)
+        place = high + on_grid(offset, CELLS) if low == 0 else low - on_grid(offset, CELLS)
+        return place, min(offset * offset / (2 * sigma * sigma), MOST_GAIN)
+    left = max(line_sum(flat, base + (low - reach) * along, across, count), FLOOR * here)
+    right = max(line_sum(flat, base + (high + reach) * along, across, count), FLOOR * here)
+    if left > here or right > here:
+        return middle, 0.0
+    offset, gain = vertex(left, here, right, half + reach, half)
+    return middle + on_grid(offset, CELLS), gain
+
+
+@jit
+def place_peak(
+    flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, peaks: np.ndarray, n: int
+) -> None:
+    """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to peaks[n]."""
+    gain = 0.0
+    for axis in range(2):
+        length, along, breadth, across = (w, 1, h, w) if axis == 0 else (h, w, w, 1)
+        low, high, first, last = boxes[i, axis], boxes[i, axis + 2], boxes[i, 1 - axis], boxes[i, 3 - axis]
+        place, more = place_along(flat, low, high, length, along, first, last, breadth, across, sigma)
+        peaks[n, axis] = place
+        gain += more
+    peaks[n, 2] = flat[boxes[i, 4]] * math.exp(gain)
+
+
+@jit
+def fall_length(flat: np.ndarray, at: int, stride: int, cells: int, level: float) -> float:
+    """Steps of `stride` from cell `at` of a flattened plane to where it falls below the level; -1 if it rises first
+    or does not fall within so many cells."""
+    before = np.float64(flat[at])
+    for steps in range(cells):
+        at += stride
+        value = np.float64(flat[at])
+        if value > before:
+            return -1.0
+        if value < level:
+            return steps + (before - level) / (before - value)
+        before = value
+    return -1.0
+
+
+@jit
+def spread_of_top(flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int) -> float:
+    """How far the top in boxes[i] reaches down to exp(-1/2) of its height, mean of all sides; -1 if it does not."""
+    level, total = flat[boxes[i, 4]] * math.exp(-0.5), 0.0
+    for axis in range(2):
+        length, along, across = (w, 1, w) if axis == 0 else (h, w, 1)
+        low, high = boxes[i, axis], boxes[i, axis + 2]
+        for side in range(2):  # along both edges of a flat top, which for one cell are the same
+            base = boxes[i, 1 - axis + 2 * side] * across
+            back = fall_length(flat, base + low * along, -along, low, level)
+            ahead = fall_length(flat, base + high * along, along, length - 1 - high, level)
+            if back < 0 or ahead < 0:
+                return -1.0
+            total += (back + ahead + (high - low)) / 8
+    return total
+
+
+@jit
+def spread_of_peaks(flat: np.ndarray, h: int, w: int, boxes: np.ndarray, start: np.ndarray) -> float:
+    """Spread of the peaks in cells: the median over those of at least half the greatest height that fall off on all
+    sides. flat: (K, h w)."""
+    n, m, top = len(boxes), 0, 0.0
+    spread = np.empty(n, np.float64)
+    for k in range(len(start) - 1):
+        for i in range(start[k], start[k + 1]):
+            top = max(top, flat[k, boxes[i, 4]])
+    for k in range(len(start) - 1):
+        for i in range(start[k], start[k + 1]):
+            if flat[k, boxes[i, 4]] >= 0.5 * top:
+                spread[m] = spread_of_top(flat[k], h, w, boxes, i)
+                m += spread[m] >= 0
+    if m == 0:
+        return UNKNOWN_SPREAD
+    order = np.arange(m)
+    sort_best_first(order, spread, order.copy())
+    return max(0.5, (spread[order[m // 2]] + spread[order[(m - 1) // 2]]) / 2)

@@ -1,0 +1,68 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bottomup.grouping.grid import CELLS, on_grid
+from bottomup.grouping.matching import order_pairs, rank_peaks, sort_best_first
+
+few = st.integers(-3, 3)
+
+
+@given(st.lists(st.tuples(few, few), max_size=40))
+def test_sorting_is_by_falling_value_then_rising_key_and_stable(rows):
+    value = np.array([v for v, _ in rows], np.float64)
+    key = np.array([k for _, k in rows], np.int64)
+    order = np.arange(len(rows))
+    sort_best_first(order, value, key)
+    assert order.tolist() == sorted(range(len(rows)), key=lambda i: (-value[i], key[i]))
+
+
+def test_sorting_takes_any_subset():
+    value, key = np.array([0.1, 0.9, 0.5, 0.7]), np.zeros(4, np.int64)
+    order = np.array([3, 0, 2])
+    sort_best_first(order, value, key)
+    assert order.tolist() == [3, 2, 0]
+
+
+@given(st.lists(st.tuples(few, few, few), min_size=1, max_size=12, unique=True))
+def test_ranks_of_peaks_are_those_of_the_mirrored_peaks(places):
+    width, swap = 9, [1, 0, 2]
+    peaks = np.array([(4 + x, 4 + y, 1 + 0.1 * abs(s)) for x, y, s in places], np.float32)
+    joint = np.array([abs(s) % 3 for _, _, s in places])
+    by_joint = np.argsort(joint, kind="stable")
+    peaks, joint = peaks[by_joint], joint[by_joint]
+    mirrored = peaks.copy()
+    mirrored[:, 0] = width - 1 - peaks[:, 0]
+    back = np.argsort(np.array(swap)[joint], kind="stable")  # the mirrored peaks in their own joints' order
+
+    def ranked(some, joints):
+        start = np.searchsorted(joints, np.arange(4))
+        return rank_peaks(some, start, np.array([0, 0, 2]), width)
+
+    one, other = ranked(peaks, joint), ranked(mirrored[back], np.array(swap)[joint][back])
+    twins = {tuple(p) for p in np.round(peaks, 3)} & {tuple(p) for p in np.round(mirrored, 3)}
+    for number, i in enumerate(back):
+        if tuple(np.round(peaks[i], 3)) not in twins:
+            assert other[number] == one[i]
+
+
+def test_ranks_go_by_score_then_row_then_distance_from_the_middle():
+    peaks = np.array([(0, 5, 0.5), (4, 5, 0.5), (9, 5, 0.9), (3, 1, 0.5)], np.float32)
+    rank = rank_peaks(peaks, np.array([0, 4]), np.array([0]), 11)
+    assert rank.tolist() == [3, 2, 0, 1]
+
+
+def test_equal_pairs_go_by_the_ranks_of_their_ends_whichever_way_round():
+    rank = np.array([2, 0, 1])
+    pair, value = np.array([[0, 1], [2, 1], [0, 2], [1, 0]]), np.array([0.5, 0.5, 0.5, 0.9])
+    assert order_pairs(pair, value, 4, rank).tolist() == [3, 1, 0, 2]
+    assert order_pairs(pair[:, ::-1].copy(), value, 4, rank).tolist() == [3, 1, 0, 2]
+    assert order_pairs(pair, value, 0, rank).tolist() == []
+
+
+@given(st.floats(-4000, 4000))
+def test_rounding_to_the_grid_is_nearest_and_alike_for_both_signs(value):
+    rounded = on_grid(value, CELLS)
+    assert abs(rounded - value) <= 0.5 / CELLS + 1e-12
+    assert rounded * CELLS == round(rounded * CELLS)
+    assert on_grid(-value, CELLS) == -rounded

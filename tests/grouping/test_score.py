@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from bottomup.grouping.score import limb_agreement, people_of_pieces, piece_scores, sum_of_best
+
+PEAKS = np.array([(1, 2, 0.9), (3, 4, 0.8), (5, 6, 0.7), (7, 8, 1.2)], np.float32)
+RANK = np.array([1, 2, 3, 0])
+
+
+def people(member, trust=None, fewest=3, least=0.3):
+    member = np.array(member)
+    trust = np.ones(len(member)) if trust is None else np.array(trust, np.float64)
+    return people_of_pieces(PEAKS, RANK, member, trust, fewest, least)
+
+
+def test_a_perfect_person_scores_one_and_fewer_joints_less():
+    peaks = np.ones((4, 3), np.float32)
+    scores, _ = piece_scores(np.array([[0, 1, 2, 3], [0, 1, 2, -1]]), peaks, RANK, np.ones(2), 3, 0.3)
+    assert scores[0] == pytest.approx(1) and scores[1] == pytest.approx(1.5 * 3 / 5)
+
+
+def test_a_score_follows_the_documented_formula():
+    _, scores = people([[0, 1, 2, -1]], trust=[0.8])
+    assert scores[0] == pytest.approx(1.5 * (0.9 + 0.8 + 0.7) / (3 + 2) * 0.8, abs=1e-6)
+
+
+def test_joints_are_those_of_the_peaks_and_no_score_exceeds_one():
+    joints, scores = people([[0, 1, -1, 3]])
+    np.testing.assert_array_equal(joints[0], np.float32([(1, 2, 0.9), (3, 4, 0.8), (0, 0, 0), (7, 8, 1)]))
+    assert 0 < scores[0] <= 1 and joints.dtype == scores.dtype == np.float32
+
+
+def test_few_or_weak_joints_are_nobody():
+    joints, scores = people([[0, 1, -1, -1], [-1, -1, -1, -1]])
+    assert joints.shape == (0, 4, 3) and scores.shape == (0,)
+    assert len(people([[0, 1, 2, -1]], least=0.82)[0]) == 0
+    assert len(people([[0, 1, 2, 3]], least=0.82)[0]) == 1  # the best three count
+    assert len(people([[0, 1, -1, -1]], fewest=2)[0]) == 1
+
+
+def test_the_best_person_comes_first_and_equal_ones_by_their_best_peak():
+    joints, scores = people([[0, 1, 2, -1], [0, 1, 2, 3]])
+    assert (joints[:, 3, 2] > 0).tolist() == [True, False] and scores[0] > scores[1]
+    twins = np.tile(PEAKS[:1], (6, 1))
+    twins[:, 0] = np.arange(6)
+    member = np.array([[0, 1, 2], [3, 4, 5]])
+    for rank, first in ((np.arange(6), 0), (np.arange(6)[::-1].copy(), 3)):
+        joints, scores = people_of_pieces(twins, rank, member, np.ones(2), 3, 0.3)
+        assert scores[0] == scores[1] and joints[0, 0, 0] == first
+
+
+def test_the_best_scores_are_summed():
+    assert sum_of_best(np.array([0.1, 0.5, 0.0, 0.4]), 2) == pytest.approx(0.9)
+    assert sum_of_best(np.array([0.5, 0.5, 0.5]), 3) == pytest.approx(1.5)
+
+
+def test_agreement_is_the_mean_field_over_the_limbs_with_both_ends():
+    limbs, member = np.array([[0, 1], [1, 2], [2, 3]]), np.array([[0, 1, 2, -1], [-1, -1, -1, 3]])
+    owner = np.array([0, 0, 0, 1])
+    pair, field = np.array([[0, 1], [2, 3], [9, 9]]), np.array([0.9, 0.7, 9.0])
+    agreed = limb_agreement(pair, field, 2, limbs, owner, member)
+    assert agreed.tolist() == pytest.approx([0.45, 0])  # limb 1-2 has no candidate, 2-3 lacks an end

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bottomup.grouping.assembly import single_pieces
+from bottomup.grouping.tags import (
+    agreement,
+    extent,
+    find_like_tags,
+    join_by_tags,
+    mean_tags,
+    peak_distance,
+    read_tags,
+    tag_gap,
+    weigh_limbs,
+)
+
+
+def row(*places):
+    return np.array([(x, 5, 0.9) for x in places], np.float32)
+
+
+def joined(peaks, start, tag, limit=1.0, reach=1.5):
+    """Pieces after joining by tags, as sorted lists of peak numbers."""
+    start, tag = np.array(start), np.array(tag, np.float64).reshape(len(peaks), -1)
+    rank = np.arange(len(peaks))
+    member, owner = single_pieces(start)
+    pair, value, found = find_like_tags(peaks, start, tag, owner, member, rank, 2.0, limit, 0.15, 0.5, 0.25)
+    join_by_tags(pair, value, found, peaks, tag, rank, limit, reach, member, owner)
+    return sorted(sorted(int(i) for i in m if i >= 0) for m in member if (m >= 0).any())
+
+
+def test_a_tag_is_read_at_its_own_joint_between_the_cells():
+    tags = np.zeros((2, 2, 8, 9), np.float32)
+    tags[0, 0], tags[0, 1], tags[1, 1] = 7, np.arange(9), 3
+    peaks = np.array([(2, 2, 1), (3.5, 4, 1), (-0.4, 0, 1)], np.float32)
+    assert read_tags(tags, peaks, np.array([0, 1, 3])).tolist() == [[7, 0], [3.5, 3], [0, 3]]
+
+
+def test_the_gap_of_tags_does_not_depend_on_how_often_they_are_given():
+    one, two = np.array([[0.0], [0.4]]), np.array([[0.0, 0.0], [0.4, 0.4]])
+    assert tag_gap(one, 0, one, 1) == pytest.approx(0.16) == pytest.approx(tag_gap(two, 0, two, 1))
+
+
+def test_agreement_falls_with_the_gap_and_is_bounded():
+    assert agreement(0.0) == 1 and agreement(0.5) == 0 and agreement(1e9) == -3
+
+
+def test_limbs_between_like_tags_win():
+    strength, tag = np.array([0.5, 0.5]), np.array([[0.0], [0.1], [1.5]])
+    weigh_limbs(np.array([[0, 1], [0, 2]]), strength, 2, tag, 0.1)
+    assert strength[0] == pytest.approx(0.598) and strength[1] == pytest.approx(0.2)
+
+
+def test_a_piece_has_the_mean_tag_and_the_extent_of_its_peaks():
+    member, tag = np.array([[0, 2], [-1, 1], [-1, -1]]), np.array([[1.0], [5.0], [2.0]])
+    count, mean = mean_tags(member, tag)
+    assert count.tolist() == [2, 1, 0] and mean.tolist() == [[1.5], [5], [0]]
+    peaks = np.array([(0, 0, 1), (9, 9, 1), (3, 4, 1)], np.float32)
+    assert extent(member, 0, peaks) == 5 and extent(member, 1, peaks) == 0
+    assert peak_distance(peaks, 0, 2) == 5
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(-4, 4), st.sampled_from([0.2, 0.5])), min_size=1, max_size=12))
+def test_each_peak_finds_its_best_partners_as_by_comparing_all_with_all(rows):
+    rows = sorted(rows)
+    kind, tag = np.array([k for k, _, _ in rows]), np.array([[t / 2, 0.0] for _, t, _ in rows])
+    start, n = np.searchsorted(kind, np.arange(4)), len(rows)
+    member, owner = single_pieces(start)
+    peaks = np.array([(3 * i, i, score) for i, (_, _, score) in enumerate(rows)], np.float32)
+    pair, _, found = find_like_tags(peaks, start, tag, owner, member, np.arange(n), 2.0, 1.0, 0.1, 0.3, 0.25)
+    plain = set()
+    for i in range(n):
+        worth = {}
+        for j in range(n):
+            gap = (tag[i, 0] - tag[j, 0]) ** 2 / 2
+            if kind[i] != kind[j] and gap < 1 and max(peaks[i, 2], peaks[j, 2]) > 0.25:
+                far = 0.1 * np.log(1 + np.hypot(*(peaks[i, :2] - peaks[j, :2])) / 2)
+                worth[j] = 1 - np.sqrt(gap) - far + 0.3 * (peaks[i, 2] + peaks[j, 2]) / 2
+        for k in range(3):
+            of_joint = [j for j in worth if kind[j] == k]
+            if of_joint:
+                plain.add((i, max(of_joint, key=lambda j: (round(worth[j], 9), -j))))
+    assert {tuple(p) for p in pair[:found].tolist()} == plain and found == len(plain)
+
+
+def test_like_tags_join_and_unlike_ones_do_not():
+    peaks = row(5, 10, 15, 30, 35, 40)[[0, 3, 1, 4, 2, 5]]
+    assert joined(peaks, [0, 2, 4, 6], [0, 2, 0.2, 2.1, -0.1, 1.8]) == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_equal_tags_do_not_make_one_person_of_two():
+    peaks = row(5, 10, 15, 50, 55, 60)[[0, 3, 1, 4, 2, 5]]
+    assert joined(peaks, [0, 2, 4, 6], np.zeros(6)) == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_tags_nearer_than_half_are_not_all_the_same():
+    # the second person's peaks are higher, but the tags say who is who
+    peaks = np.array([(5, 5, 0.5), (8, 5, 0.9), (5, 9, 0.5), (8, 9, 0.9)], np.float32)
+    assert joined(peaks, [0, 2, 4], [0, 0.45, 0.45, 0]) == [[0, 3], [1, 2]]
+
+
+def test_only_the_first_of_two_tag_components_is_not_enough():
+    peaks = row(5, 10, 6, 11)
+    tag = [(0, 0), (0, 3), (0, 3), (0, 0)]
+    assert joined(peaks, [0, 2, 4], tag) == [[0, 3], [1, 2]]
+
+
+def test_a_far_peak_with_a_like_tag_stays_alone():
+    near, far = row(5, 10, 15, 20, 40), row(5, 10, 15, 20, 90)
+    assert joined(near, [0, 1, 2, 3, 4, 5], np.zeros(5)) == [[0, 1, 2, 3, 4]]
+    assert joined(far, [0, 1, 2, 3, 4, 5], np.zeros(5)) == [[0, 1, 2, 3], [4]]
+
+
+def test_grown_pieces_are_judged_by_their_mean_tag():
+    # 0 - 0.6 - 1.2: neighbours are within 0.8, the ends and the mean of a pair are not
+    peaks = row(5, 10, 15)
+    assert joined(peaks, [0, 1, 2, 3], [0, 0.6, 1.2], limit=0.8) in ([[0, 1], [2]], [[0], [1, 2]])
