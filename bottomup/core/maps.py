@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 
 @dataclass(frozen=True, eq=False)
 class Maps:
@@ -48,4 +50,10 @@ class Maps:
 
     def numpy(self) -> Maps:
         """As contiguous float32 numpy arrays on the CPU (torch tensors are copied there)."""
-        return self.each(lambda maps: maps.detach().float().cpu().contiguous().numpy())
+        return self.each(_as_float32)
+
+
+def _as_float32(maps: Any) -> np.ndarray:
+    if hasattr(maps, "detach"):  # torch, which need not be imported for this
+        maps = maps.detach().float().cpu().numpy()
+    return np.ascontiguousarray(maps, np.float32)

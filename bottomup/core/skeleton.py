@@ -9,6 +9,8 @@ from functools import cached_property
 import networkx as nx
 import numpy as np
 
+from bottomup.core.prior import estimate_prior, shipped_prior
+
 Pair = tuple[int, int]
 
 
@@ -103,6 +105,18 @@ class Skeleton:
         if missing:
             raise ValueError(f"skeleton {self.name}: limbs {missing} have no mirror image among the limbs")
         return tuple(where[image] for image in mirrored)
+
+    def with_prior(self, joints: np.ndarray) -> Skeleton:
+        """The same skeleton with a body prior out of poses (N, K, 3) of x, y, visibility or score (0: missing)."""
+        return self._with(estimate_prior(joints, self.mirror))
+
+    def with_shipped_prior(self) -> Skeleton:
+        """The same skeleton with the prior that comes with the package, if there is one for its name."""
+        prior = shipped_prior(self.name)
+        return self if prior is None or len(prior) != len(self) else self._with(prior)
+
+    def _with(self, prior: np.ndarray) -> Skeleton:
+        return Skeleton(self.name, self.joints, self.limbs, self.mirror, self.sigmas, prior)
 
     def __len__(self) -> int:
         return len(self.joints)

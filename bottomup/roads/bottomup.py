@@ -29,7 +29,8 @@ class BottomUpSettings:
     multiples of. mean, std: of the RGB channels, 0..255. sigma: spread of a peak in cells, or None
     for the network's own. flip: average with the mirrored pass. scales: passes at these multiples of
     long_side are averaged; 1 is among them, and tags come from it alone. evidence: which maps join
-    joints to people: "both", "pafs" or "tags". Raises SettingsError that names key and value.
+    joints to people: "both", "pafs" or "tags". prior: whether the body prior that comes with the
+    package for this skeleton joins pieces of people. Raises SettingsError that names key and value.
     """
 
     long_side: int = 512
@@ -40,6 +41,7 @@ class BottomUpSettings:
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
     evidence: str = "both"
+    prior: bool = True
 
     def __post_init__(self) -> None:
         for name in ("mean", "std", "scales"):
@@ -103,7 +105,8 @@ class BottomUp:
     def __init__(
         self, network: nn.Module, skeleton: Skeleton, settings: BottomUpSettings, device: str | torch.device = "cpu"
     ) -> None:
-        self.skeleton, self.settings, self.device = skeleton, settings, torch.device(device)
+        self.skeleton = skeleton.with_shipped_prior() if settings.prior and skeleton.prior is None else skeleton
+        self.settings, self.device = settings, torch.device(device)
         example = torch.rand(1, 3, settings.multiple, settings.multiple, generator=torch.Generator().manual_seed(0))
         example = example.to(self.device)
         network = fused(network, example).requires_grad_(False)
