@@ -44,19 +44,6 @@ class AttentionFusion(nn.Module):
         self.attend = nn.Conv2d(middle, 1, 3, padding=1)
 
     def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        alpha = torch.sigmoid(self.attend(self._reduced(fine, coarse)))
-        coarse = _resized(coarse, fine)
+        coarse = F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
+        alpha = torch.sigmoid(self.attend(self.reduce(torch.cat((fine, coarse), 1))))
         return coarse + alpha * (fine - coarse)
-
-    def _reduced(self, fine: Tensor, coarse: Tensor) -> Tensor:
-        """`reduce` of both side by side; a 1x1 convolution commutes with resizing, so the coarse half comes first."""
-        convolution, *rest = self.reduce
-        of_fine, of_coarse = convolution.weight.chunk(2, 1)
-        x = F.conv2d(fine, of_fine) + _resized(F.conv2d(coarse, of_coarse), fine)
-        for layer in rest:
-            x = layer(x)
-        return x
-
-
-def _resized(coarse: Tensor, fine: Tensor) -> Tensor:
-    return F.interpolate(coarse, size=fine.shape[-2:], mode="bilinear", align_corners=False)
