@@ -19,12 +19,14 @@ GREY = 124
 class Augmentation:
     """How strongly training pictures are varied. Lengths in pixels of the training crop.
 
-    person: range of heights at which the chosen person appears (log-uniform). enlarge: how far a
+    whole: share of tiles that show a picture as a whole, as it is seen at inference; the others are
+    centred on a person. person: range of heights at which the chosen person appears (log-uniform). enlarge: how far a
     picture may be enlarged at most. rotation: standard deviation in degrees. mosaic: shares of crops
     that are tiled 1 x 1, 2 x 2 and 3 x 3. paste: share of crops into which people of another picture
     are pasted. occlude: share of crops with patches over them. colour: strength of colour changes.
     """
 
+    whole: float = 0.0
     person: tuple[float, float] = (30.0, 320.0)
     enlarge: float = 1.6
     rotation: float = 12.0
@@ -111,13 +113,14 @@ def _tile_warp(
 ) -> tuple[Warp, bool]:
     """From a sample's pixels to a tile's, and whether it mirrors."""
     source_width, source_height = sample.size
-    if len(sample.people):
+    whole = settings.whole > 0 and rng.random() < settings.whole
+    if len(sample.people) and not whole:
         person = int(rng.integers(len(sample.people)))
         x, y, w, h = sample.people.boxes[person]  # type: ignore[index]
         scale = _height(settings, 1.25 * max(width, height), rng) / person_height(sample, person)
         centre = (x + w * rng.uniform(0.1, 0.9), y + h * rng.uniform(0.1, 0.9))
     else:
-        scale = min(width / source_width, height / source_height) * np.exp(rng.uniform(-0.3, 0.7))
+        scale = min(width / source_width, height / source_height) * np.exp(rng.uniform(-0.1, 0.5))
         centre = (source_width * rng.uniform(0.3, 0.7), source_height * rng.uniform(0.3, 0.7))
     # Never so small that much of the tile would be empty.
     least = 0.9 * min(width / source_width, height / source_height)

@@ -1,0 +1,42 @@
+"""Every configuration that is shipped can be loaded, and what it names exists and fits together."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from bottomup.core import SKELETONS
+from bottomup.nets import build
+from bottomup.roads.bottomup import BottomUpSettings
+from bottomup.settings import load_settings
+from bottomup.training.config import TrainSettings
+from bottomup.training.schedule import phase_bounds
+from bottomup.training.weights import weights_header
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_configuration_builds_its_system(path: Path) -> None:
+    settings = load_settings(TrainSettings, path)
+    skeleton, network = SKELETONS[settings.skeleton], build(**settings.network)
+    assert (network.joints, network.limbs) == (len(skeleton), len(skeleton.limbs))
+    BottomUpSettings.of(settings.road, str(path))
+    assert phase_bounds(settings.phases, settings.steps)[-1][1] == settings.steps
+    assert all(phase.size % 32 == 0 for phase in settings.phases)
+    assert all(s.unlabelled in ("absent", "unknown") and 0 < s.confidence <= 1 for s in settings.sets)
+
+
+def test_the_default_comes_first_and_one_override_changes_one_thing() -> None:
+    path = next(path for path in CONFIGS if path.stem == "default")
+    plain, changed = load_settings(TrainSettings, path), load_settings(TrainSettings, path, ["optimiser.rate=5e-4"])
+    differences = [key for key, value in asdict(plain).items() if asdict(changed)[key] != value]
+    assert differences == ["optimiser"] and changed.optimiser.rate == 5e-4
+
+
+def test_the_header_of_weights_is_enough_to_build_and_run_them() -> None:
+    settings = load_settings(TrainSettings, next(path for path in CONFIGS if path.stem == "default"))
+    header = weights_header(settings, 10, ["an earlier run"])
+    assert build(**header["network"]).joints == len(header["skeleton"]["joints"])
+    assert header["training"]["sources"] == ["an earlier run"] and header["training"]["steps"] == 10
+    BottomUpSettings.of(header["road"], "header")
