@@ -16,6 +16,7 @@ demo: $(VENV)/installed-$(TORCH)
 test: $(VENV)/installed-$(TORCH)-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 	$(VENV)/bin/python -m pytest
 
 $(VENV)/installed-$(TORCH): $(PINS)

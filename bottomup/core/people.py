@@ -45,7 +45,7 @@ class People:
         object.__setattr__(self, name, value)
 
     def _column(self, name: str, value: Any, dtype: type) -> np.ndarray:
-        column = np.asarray(value, dtype=dtype)
+        column: np.ndarray = np.asarray(value, dtype=dtype)
         if column.shape != (len(self.joints),):
             raise ValueError(f"{name} must be ({len(self.joints)},), got {column.shape}")
         return column

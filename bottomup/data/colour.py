@@ -45,4 +45,4 @@ def _saturate(image: np.ndarray, amount: float) -> np.ndarray:
 
 def _compress(image: np.ndarray, quality: int) -> np.ndarray:
     _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR))

@@ -60,7 +60,8 @@ class Neck(nn.Module):
         self.mix = nn.ModuleList(Inception(w) for w in widths)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
-        coarse, fused = self.context(features[3]), []
+        coarse = self.context(features[3])
+        fused: list[Tensor] = []
         for level in (2, 1, 0):
             fine = self.lateral[level](features[level])
             coarse = self.mix[level](self.fuse[level](fine, self.narrow[level](coarse)))
@@ -111,16 +112,16 @@ class MspafMobile(nn.Module):
         self.backbone = EfficientNetLite0()
         self.neck = Neck(self.backbone.channels, widths)
         self.refine = Refine(maps, widths)
-        self.heads = nn.ModuleList(nn.Conv2d(widths[0], maps, 1) for _ in range(2))
-        self._init_heads()
+        self.heads = nn.ModuleList(self._head(widths[0], maps) for _ in range(2))
 
-    def _init_heads(self) -> None:
+    def _head(self, width: int, maps: int) -> nn.Conv2d:
         # Maps are nearly empty: starting near zero spares the first steps a large, useless loss. Tags that
         # all start alike would push nobody apart, so theirs start wider.
-        for head in self.heads:
-            nn.init.normal_(head.weight, std=1e-3)
-            nn.init.normal_(head.weight[self.joints + 2 * self.limbs :], std=2e-2)
-            nn.init.zeros_(head.bias)
+        head = nn.Conv2d(width, maps, 1)
+        nn.init.normal_(head.weight, std=1e-3)
+        nn.init.normal_(head.weight[self.joints + 2 * self.limbs :], std=2e-2)
+        nn.init.constant_(head.bias, 0)  # type: ignore[arg-type]  # there is one
+        return head
 
     def forward(self, images: Tensor) -> list[Maps]:
         fused = self.neck(self.backbone(images))

@@ -53,7 +53,8 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     group = join_group(device)
     torch.manual_seed(settings.seed)
     sets = mixtures(settings, skeleton)
-    network = build(**settings.network).to(device, memory_format=torch.channels_last)
+    network = build(**settings.network).to(device)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     groups = parameter_groups(network, settings)
     optimiser = torch.optim.AdamW(groups, weight_decay=settings.optimiser.decay)

@@ -61,7 +61,7 @@ def start_weights(network: nn.Module, settings: TrainSettings) -> None:
     if settings.start == "imagenet":
         from bottomup.nets.mobile import load_imagenet
 
-        load_imagenet(network.backbone)
+        load_imagenet(network.backbone)  # type: ignore[arg-type]
     elif settings.start != "random":
         from bottomup.files.weights import read_weights
 
@@ -92,4 +92,4 @@ def parameter_groups(network: nn.Module, settings: TrainSettings) -> list[dict[s
 def freeze(network: nn.Module, blocks: int) -> None:
     """Fixes the backbone's stem and first blocks, batch norm statistics included."""
     if blocks:
-        network.backbone.freeze(blocks)
+        network.backbone.freeze(blocks)  # type: ignore[union-attr, operator]
