@@ -2,7 +2,8 @@
 
     python tools/model_card.py bottomup/weights/default.safetensors --data dev.json --levels official panoptic
 
-Every figure is measured while the card is written; the words about weaknesses come from --weak.
+Every figure is measured while the card is written, and put into the README too, between the marks
+`<!-- figures -->` and `<!-- end of figures -->`; the words about weaknesses come from --weak.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("grouped by PAFs alone", {"evidence": "pafs"}),
     ("grouped by tags alone", {"evidence": "tags"}),
 )
+MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 OPTIONS = {
     "flip": lambda value: "--flip",
     "scales": lambda value: "--scales " + " ".join(f"{s:g}" for s in value),
@@ -31,18 +33,26 @@ def main() -> None:
 
     path = Path(options.weights)
     tensors, header = read_weights(path)
+    figures = _figures(path, options)
     text = "\n\n".join(
         (
             f"# {path.name}: bottom-up, {header['network']['name']}, {header['skeleton']['name']}",
             _what(path, tensors, header),
             "## What it was trained on\n\n" + _sources(header) + "\n\n" + Path(options.licences).read_text().strip(),
             "## Recipe\n\n" + _recipe(header),
-            "## How good it is\n\n" + _figures(path, options),
+            "## How good it is\n\n" + figures,
             "## What it is bad at\n\n" + Path(options.weak).read_text().strip(),
         )
     )
     path.with_suffix(".md").write_text(text + "\n", encoding="utf-8")
     print(text)
+    _put_between_marks(Path(options.readme), figures)
+
+
+def _put_between_marks(path: Path, figures: str) -> None:
+    before, rest = path.read_text(encoding="utf-8").split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    path.write_text(f"{before}{MARKS[0]}\n{figures}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--levels", nargs="*", default=[], help="annotation levels of the headline")
     parser.add_argument("--licences", default="docs/data-licences.md", help="text about the data's licences")
     parser.add_argument("--weak", default="docs/weaknesses.md", help="text about what it is bad at")
+    parser.add_argument("--readme", default="README.md", help="file whose figures are replaced")
     return parser
 
 

@@ -19,6 +19,7 @@ from bottomup.grouping.peaks import find_peaks
 from bottomup.grouping.prior import find_fits, join_by_prior, share_peaks
 from bottomup.grouping.rules import RULES, Rules
 from bottomup.grouping.score import limb_agreement, people_of_pieces
+from bottomup.grouping.shadows import without_shadows
 from bottomup.grouping.tags import find_like_tags, join_by_tags, read_tags, weigh_limbs
 
 
@@ -69,7 +70,9 @@ def group_maps(
     if prior is not None:
         share_peaks(peaks.found, peaks.start, peaks.tag, peaks.rank, prior, rules.prior_share, pieces.member)
     fewest = min(rules.person_joints, len(side))
-    return people_of_pieces(peaks.found, peaks.rank, pieces.member, trust, fewest, rules.person_least)
+    joints, scores = people_of_pieces(peaks.found, peaks.rank, pieces.member, trust, fewest, rules.person_least)
+    kept = without_shadows(joints, side, rules.shadow_share, rules.shadow_reach)
+    return joints[kept], scores[kept]
 
 
 def _peaks_of(maps: Maps, side: np.ndarray, rules: Rules) -> Peaks:

@@ -30,6 +30,8 @@ class Rules(NamedTuple):
     prior_share: float = 1.0  # log density from which a person uses another's peak for a missing joint
     person_joints: int = 3  # fewest joints (or all, where a skeleton has fewer)
     person_least: float = 0.25  # lowest mean score of a person's best joints, as many as the fewest
+    shadow_share: float = 0.5  # share of a person's joints that lie on a better person's: then it is a shadow
+    shadow_reach: float = 0.07  # how near they lie, as a share of the better person's diagonal
 
 
 RULES = Rules()
