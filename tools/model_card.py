@@ -92,7 +92,8 @@ def _recipe(header: dict[str, Any]) -> str:
     settings = training["settings"]
     phases = ", then ".join(f"{p['size']} px in batches of {p['batch']}" for p in settings["phases"])
     start = settings["start"] if settings["start"] in ("imagenet", "random") else "the weights of an earlier run"
-    lines = [f"Start: {start}. {training['steps']} steps of AdamW: {phases}. `python train.py configs/default.yaml`."]
+    ran = "`python train.py` with the settings in the header of the file, a stage of `configs/default.yaml`"
+    lines = [f"Start: {start}. {training['steps']} steps of AdamW: {phases}. {ran}."]
     lines += [f"Before that: {source}." for source in training["sources"]]
     return "\n".join(lines)
 
