@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from bottomup.core import People, Skeleton
-from bottomup.errors import InputError, SettingsError
+from bottomup.errors import InputError
 from bottomup.files.images import read_image
 from bottomup.files.weights import default_weights, read_weights
 from bottomup.nets import build
+from bottomup.nets.device import available_device
 from bottomup.roads.bottomup import BottomUp, BottomUpSettings
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class Predictor:
@@ -71,14 +69,3 @@ def load(weights: str | Path | None = None, device: str = "auto", **settings: An
         raise InputError(f"{path}: header and weights do not make a system ({what}); fetch the file again") from error
     stored = BottomUpSettings.of(header.get("road", {}), str(path)).to_dict()
     return Predictor(BottomUp(network, skeleton, BottomUpSettings.of(stored | settings, "settings"), place), path)
-
-
-def available_device(name: str) -> torch.device:
-    """The device of this name; raises SettingsError for one that is unknown or absent, never takes another."""
-    if name not in DEVICES:
-        raise SettingsError(f"device is {name!r}, it must be one of {', '.join(DEVICES)}")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise SettingsError("device is 'cuda', but torch finds no CUDA device; take 'cpu', or install torch for CUDA")
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(name)

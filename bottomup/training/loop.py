@@ -17,6 +17,7 @@ from bottomup.core import SKELETONS, Skeleton
 from bottomup.data.loader import Batch, Mixture, batches
 from bottomup.errors import SettingsError
 from bottomup.nets import build
+from bottomup.nets.device import available_device
 from bottomup.targets.encode import Labels, encode
 from bottomup.targets.losses import bottomup_loss
 from bottomup.training.average import WeightAverage
@@ -47,7 +48,7 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     Raises SettingsError or DataError before the first step if anything is wrong.
     """
     skeleton = SKELETONS[settings.skeleton]
-    device = pick_device(settings.device)
+    device = available_device(settings.device)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     group = join_group(device)
@@ -79,15 +80,6 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
                     log.judged(done, numbers)
     wait_for_all(group)
     return average.network
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA where there is one. Raises SettingsError for absent CUDA."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise SettingsError("device is cuda, but torch finds no CUDA device here; use device=cpu")
-    return torch.device(name)
 
 
 def steps_from(

@@ -9,7 +9,8 @@ from bottomup.core import COCO17, People, Warp
 from bottomup.errors import InputError, SettingsError
 from bottomup.files.weights import save_weights
 from bottomup.nets import build
-from bottomup.roads.predictor import available_device, load
+from bottomup.nets.device import available_device
+from bottomup.roads.predictor import load
 
 NETWORK = {"name": "mspaf_mobile", "joints": 17, "limbs": 19, "tags": 1, "widths": [16, 16, 16]}
 SKELETON = {name: getattr(COCO17, name) for name in ("name", "joints", "limbs", "mirror", "sigmas")}
