@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -100,7 +100,7 @@ class Mixture(Dataset[Example]):
         if remember:
             for samples in self.sets:
                 for i, sample in enumerate(samples):
-                    samples[i] = Sample(**{**vars(sample), "load": _Remembered(sample)})
+                    samples[i] = replace(sample, load=_Remembered(sample))
 
     def pick(self, rng: np.random.Generator) -> Sample:
         """One sample of one set."""

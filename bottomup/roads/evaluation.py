@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from bottomup.core import Sample, Skeleton
-from bottomup.data.coco import read_coco
+from bottomup.data.coco import load_json, read_coco
 from bottomup.errors import DataError
 from bottomup.metrics.bootstrap import bootstrap_interval
 from bottomup.metrics.coco import evaluate_keypoints
@@ -98,8 +97,7 @@ def _results(predictor: Predictor, samples: Sequence[Sample], progress: bool) ->
 
 def _of_levels(samples: list[Sample], data: Path, levels: Sequence[str]) -> list[Sample]:
     if levels:
-        records = json.loads(data.read_text(encoding="utf-8"))["images"]
-        level_of = {record["id"]: record.get("annotation_level") for record in records}
+        level_of = {record["id"]: record.get("annotation_level") for record in load_json(data)["images"]}
         unknown = sorted(set(levels) - set(level_of.values()))
         if unknown:
             known = ", ".join(sorted({str(level) for level in level_of.values()}))

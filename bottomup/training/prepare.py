@@ -12,9 +12,8 @@ from bottomup.core import People, Sample, Skeleton
 from bottomup.data.coco import read_coco
 from bottomup.data.loader import Mixture
 from bottomup.errors import SettingsError
+from bottomup.nets.mspaf_mobile import STRIDE
 from bottomup.training.config import DataSet, TrainSettings
-
-STRIDE = 4
 
 
 def mixtures(settings: TrainSettings, skeleton: Skeleton) -> list[Mixture]:
