@@ -11,16 +11,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bottomup.core import Maps
 from bottomup.grouping.assembly import connect, single_pieces
+from bottomup.grouping.exchange import Bids, Evidence, exchange_joints, fields_of_peaks, share_peaks
 from bottomup.grouping.limbs import find_limbs
 from bottomup.grouping.matching import rank_peaks
 from bottomup.grouping.peaks import find_peaks
-from bottomup.grouping.prior import find_fits, join_by_prior, share_peaks
+from bottomup.grouping.prior import find_fits, join_by_prior
 from bottomup.grouping.rules import RULES, Rules
 from bottomup.grouping.score import limb_agreement, people_of_pieces
 from bottomup.grouping.shadows import without_shadows
+from bottomup.grouping.tables import Tables
 from bottomup.grouping.tags import find_like_tags, join_by_tags, read_tags, weigh_limbs
+
+
+class NotFinite(ValueError):
+    """A value that grouping looked at is NaN or infinite."""
 
 
 class Peaks(NamedTuple):
@@ -49,37 +54,60 @@ class Pairs(NamedTuple):
     used: int
 
 
+BIDS = Bids()
+NO_PAIRS = Pairs(np.empty((0, 2), np.int64), np.empty(0), 0)
+
+
 def group_maps(
-    maps: Maps, limbs: np.ndarray, side: np.ndarray, prior: np.ndarray | None, rules: Rules = RULES
+    heat: np.ndarray,
+    pafs: np.ndarray | None,
+    tags: np.ndarray | None,
+    sigma: float | None,
+    tables: Tables,
+    rules: Rules = RULES,
+    bids: Bids = BIDS,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (P, K, 3) and scores (P,) of the people in one image's maps, in cells.
 
-    maps: C-contiguous float32 numpy, not empty. limbs: int64 (E, 2). side: int64 (K,), the smaller index
-    of a joint and its mirror image. prior: float32 (K, K, 7) or None."""
-    peaks = _peaks_of(maps, side, rules)
-    pieces, trust = Pieces(*single_pieces(peaks.start)), np.ones(len(peaks.found))
-    limb_pairs = None if maps.pafs is None else _limbs_of(maps.pafs, peaks, limbs, rules)
-    if limb_pairs is not None:
-        _join_by_limbs(limb_pairs, peaks, pieces, rules)
-    if maps.tags is not None and (limb_pairs is None or prior is None):  # limbs and prior leave tags but errors
+    heat (K, h, w), pafs (E, 2, h, w), tags (L, K, h, w): C-contiguous float32, not empty. sigma: spread
+    of a peak in cells, measured where it is None. Raises NotFinite."""
+    limbs, side, prior = tables.limbs, tables.side, tables.prior
+    peaks = _peaks_of(heat, tags, sigma, side, rules)
+    pieces = Pieces(*single_pieces(peaks.start))
+    candidates = NO_PAIRS if pafs is None else _limbs_of(pafs, peaks, limbs, rules)
+    if pafs is not None:
+        _join_by_limbs(candidates, peaks, pieces, rules)
+    if tags is not None and (pafs is None or len(prior) == 0):  # limbs and prior leave tags but errors
         _join_by_tags(peaks, pieces, rules)
-    if prior is not None:
+    if len(prior):
         _join_by_prior(peaks, pieces, prior, rules)
-    if limb_pairs is not None:
-        trust = (1 + limb_agreement(*limb_pairs, limbs, pieces.owner, pieces.member)) / 2
-    if prior is not None:
-        share_peaks(peaks.found, peaks.start, peaks.tag, peaks.rank, prior, rules.prior_share, pieces.member)
+    fields = fields_of_peaks(len(peaks.found), candidates.pair, candidates.value, candidates.used)
+    columns = np.ascontiguousarray(peaks.found.T, np.float64)
+    known = Evidence(
+        peaks.found, columns, peaks.start, peaks.rank, peaks.tag, prior, tables.sure, tables.beside, *fields
+    )
+    bids = bids if pafs is not None else bids._replace(limb_due=0.0)  # no fields, so none are due
     fewest = min(rules.person_joints, len(side))
+    if len(prior) or pafs is not None:  # tags alone do not say who is near
+        exchange_joints(known, side, bids, rules.sweeps, fewest, pieces.member)
+    if len(prior):
+        share_peaks(known, bids, pieces.member)
+    trust = np.ones(len(peaks.found))
+    if pafs is not None:
+        trust = (1 + limb_agreement(pieces.member, limbs, *fields)) / 2
     joints, scores = people_of_pieces(peaks.found, peaks.rank, pieces.member, trust, fewest, rules.person_least)
     kept = without_shadows(joints, side, rules.shadow_share, rules.shadow_reach)
     return joints[kept], scores[kept]
 
 
-def _peaks_of(maps: Maps, side: np.ndarray, rules: Rules) -> Peaks:
-    levels = (rules.peak_least, rules.peak_apart, rules.plateau_widest)
-    found, start, sigma = find_peaks(maps.heatmaps, maps.sigma, *levels)
-    tag = np.empty((len(found), 0)) if maps.tags is None else read_tags(maps.tags, found, start)
-    return Peaks(found, start, rank_peaks(found, start, side, maps.heatmaps.shape[2]), tag, sigma)
+def _peaks_of(heat: np.ndarray, tags: np.ndarray | None, sigma: float | None, side: np.ndarray, rules: Rules) -> Peaks:
+    found, start, spread = find_peaks(heat, sigma, rules.peak_least, rules.peak_apart, rules.plateau_widest)
+    if spread != spread:
+        raise NotFinite
+    tag = np.empty((len(found), 0)) if tags is None else read_tags(tags, found, start)
+    if tags is not None and not np.isfinite(tag).all():
+        raise NotFinite
+    return Peaks(found, start, rank_peaks(found, start, side, heat.shape[2]), tag, spread)
 
 
 def found_pairs(fill: Callable[[np.ndarray, np.ndarray], int], room: int) -> Pairs:
@@ -87,6 +115,8 @@ def found_pairs(fill: Callable[[np.ndarray, np.ndarray], int], room: int) -> Pai
     asked again with more room where they did not fit."""
     pair, value = np.empty((room, 2), np.int64), np.empty(room, np.float64)
     count = fill(pair, value)
+    if count < 0:
+        raise NotFinite
     return Pairs(pair, value, count) if count <= room else found_pairs(fill, count)
 
 

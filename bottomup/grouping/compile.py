@@ -57,6 +57,11 @@ def jit(function: Function) -> Function:
     return _compiled(function)
 
 
+def jit_inside(function: Function) -> Function:
+    """As `jit`, for small kernels in hot loops: always made part of their callers."""
+    return _compiled(function, forceinline=True)
+
+
 def jit_reordering(function: Function) -> Function:
     """As `jit`, and float sums may be reordered so that they vectorise: for exact sums (counts) only."""
     return _compiled(function, fastmath={"reassoc", "nsz"})

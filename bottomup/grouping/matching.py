@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from bottomup.grouping.compile import jit
+from bottomup.grouping.compile import jit, jit_inside
 from bottomup.grouping.grid import CELLS
+
+FEW = 16
+
+
+@jit_inside
+def comes_before(a: int, b: int, value: np.ndarray, key: np.ndarray) -> bool:
+    """Whether a is better than b: by value, then by the lower key."""
+    return value[a] > value[b] or (value[a] == value[b] and key[a] < key[b])
 
 
 @jit
 def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> None:
     """Sorts the indices `order` (n,) in place by falling value, then by rising key; what is equal in both stays.
 
-    order, key: int64; value: float64, finite. A merge sort: no bad cases, and stable."""
+    order, key: int64; value: float64, finite. Insertion where there are few, else a merge sort: no bad
+    cases, and stable."""
     count, width = len(order), 1
+    if count <= FEW:
+        for z in range(1, count):
+            a, j = order[z], z
+            while j > 0 and comes_before(a, order[j - 1], value, key):
+                order[j] = order[j - 1]
+                j -= 1
+            order[j] = a
+        return
     source, target = order, np.empty(count, np.int64)
     while width < count:
         low = 0
@@ -23,8 +40,7 @@ def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> No
             for z in range(low, high):
                 left = j >= high
                 if i < middle and j < high:
-                    a, b = source[i], source[j]
-                    left = value[a] > value[b] or (value[a] == value[b] and key[a] <= key[b])
+                    left = not comes_before(source[j], source[i], value, key)
                 if left:
                     target[z] = source[i]
                     i += 1

@@ -12,29 +12,54 @@ from bottomup.grouping.compile import jit, jit_reordering
 from bottomup.grouping.subpixel import place_peak, spread_of_peaks
 
 CHUNK = 64
+LARGEST = np.finfo(np.float32).max
 GUESSED_SPREAD = 4.0  # cells; before it is measured, for the widest flat top
 
 
 @jit_reordering
+def count_above(row: np.ndarray, low: np.float32) -> np.float32:
+    """How many cells of a chunk are above `low`; -1 where one is not finite."""
+    found, odd = np.float32(0), np.float32(0)
+    for j in range(CHUNK):  # float counts: integers would not vectorise
+        found += np.float32(1) if row[j] > low else np.float32(0)
+        odd += np.float32(0) if abs(row[j]) <= LARGEST else np.float32(1)
+    return found if odd == 0 else np.float32(-1)
+
+
+@jit_reordering
+def count_crests(row: np.ndarray, above: np.ndarray, below: np.ndarray, low: np.float32) -> np.float32:
+    """How many cells of a chunk are above `low` and not lower than the cells above and below them."""
+    found = np.float32(0)
+    for j in range(CHUNK):
+        v = row[j]
+        found += np.float32(1) if (v > low) & (v > above[j]) & (v >= below[j]) else np.float32(0)
+    return found
+
+
+@jit
 def sweep_plane(plane: np.ndarray, flat: np.ndarray, low: np.float32, cells: np.ndarray) -> int:
     """Writes to `cells` (m,) the numbers y w + x of those cells above `low` that are higher than all eight neighbours
-    read before them and not lower than those read after; gives how many. Fixed chunks vectorise.
+    read before them and not lower than those read after; gives how many, -1 where a cell is not finite. Fixed chunks
+    vectorise.
 
     plane: (h, w). flat: the same as (h w,)."""
     h, w = plane.shape
     size, count = h * w, 0
     for i in range(0, size, CHUNK):
         last = min(i + CHUNK, size)
-        if i >= w and last - i == CHUNK and last + w <= size:
-            row, above, below = flat[i:last], flat[i - w : last - w], flat[i + w : last + w]
-            found = np.float32(0)
-            for j in range(CHUNK):  # float counts: integers would not vectorise
-                v = row[j]
-                found += np.float32(1) if (v > low) & (v > above[j]) & (v >= below[j]) else np.float32(0)
+        if last - i == CHUNK:
+            found = count_above(flat[i:last], low)
             if found == 0:
+                continue
+            if found < 0:
+                return -1
+            inside = i >= w and last + w <= size
+            if inside and count_crests(flat[i:last], flat[i - w : last - w], flat[i + w : last + w], low) == 0:
                 continue
         for j in range(i, last):
             v = flat[j]
+            if v - v != 0:
+                return -1
             if not v > low or (j >= w and not v > flat[j - w]) or (j + w < size and not v >= flat[j + w]):
                 continue
             if _is_crest(plane, j // w, j % w):
@@ -112,7 +137,7 @@ def _with_room(boxes: np.ndarray, n: int, room: int) -> np.ndarray:
 @jit
 def find_tops(heat: np.ndarray, flat: np.ndarray, low: np.float32, widest: int) -> tuple[np.ndarray, np.ndarray]:
     """Boxes (n, 5: x0, y0, x1, y1 and one cell, y w + x) of all tops of heatmaps (K, h, w), sorted by joint, then in
-    reading order, and where each joint's begin (K + 1,)."""
+    reading order, and where each joint's begin (K + 1,); the latter -1 where a cell is not finite."""
     K, h, w = heat.shape
     most = ((h + 1) // 2) * ((w + 1) // 2)  # a plane cannot have more
     cells, start = np.empty(most, np.int64), np.zeros(K + 1, np.int64)
@@ -121,7 +146,10 @@ def find_tops(heat: np.ndarray, flat: np.ndarray, low: np.float32, widest: int) 
         plane = heat[k]
         if len(boxes) < n + most:
             boxes = _with_room(boxes, n, 2 * n + most)
-        for c in range(sweep_plane(plane, flat[k], low, cells)):
+        swept = sweep_plane(plane, flat[k], low, cells)
+        if swept < 0:
+            return boxes[:0], start - 1
+        for c in range(swept):
             y, x = cells[c] // w, cells[c] % w
             if _is_flat(plane, y, x):
                 n += flat_top(plane, y, x, widest, boxes, n)
@@ -192,9 +220,11 @@ def find_peaks(
 
     heat: (K, h, w) float32, C-contiguous, finite. sigma: spread of a peak in cells, measured where it is
     None. least: lowest peak. apart, widest: see `Rules`. A score is the height of the gaussian through
-    the cells around the top."""
+    the cells around the top. Sigma is NaN where a cell is not finite."""
     K, h, w = heat.shape
     flat, guess = heat.reshape(K, h * w), GUESSED_SPREAD if sigma is None else float(sigma)
     boxes, begin = find_tops(heat, flat, np.float32(least), max(3, int(widest * guess + 0.5)))
+    if begin[0] < 0:
+        return np.empty((0, 3), np.float32), np.zeros(K + 1, np.int64), np.nan
     spread = spread_of_peaks(flat, h, w, boxes, begin) if sigma is None else float(sigma)
     return *place_peaks(heat, flat, boxes, begin, spread, apart * spread), spread

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from bottomup.core import Maps, People, Skeleton
-
-
-class Tables(NamedTuple):
-    """A skeleton as kernels want it: limbs (E, 2), the smaller of each joint and its mirror image (K,), the prior."""
-
-    limbs: np.ndarray
-    side: np.ndarray
-    prior: np.ndarray | None
+from bottomup.grouping.tables import tables_of
 
 
 def group(
@@ -30,12 +22,12 @@ def group(
     count in one score. sigma: a peak's spread in cells; measured on the peaks where it is None.
     A person has at least three joints; there is no limit to peaks or people. The result does not
     depend on threads, and mirrored maps give exactly the mirrored people.
-    Raises ValueError where shapes do not fit, values are NaN or infinite, or both evidences are missing.
+    Raises ValueError where shapes do not fit, both evidences are missing, or values that count (all
+    heatmaps; fields and tags where they are looked at) are NaN or infinite.
     """
-    maps = _as_numpy(heatmaps, pafs, tags, sigma)
-    if maps.batched:
-        raise ValueError(f"heatmaps {maps.heatmaps.shape} are a batch, not one image (K, h, w): use group_batch")
-    return _group_one(maps, skeleton, "")
+    _check_request(pafs, tags, sigma)
+    arrays = (_float_array("heatmaps", heatmaps), _float_array("pafs", pafs), _float_array("tags", tags))
+    return _group_one(*arrays, sigma, skeleton, "")
 
 
 def group_batch(maps: Maps, skeleton: Skeleton) -> list[People]:
@@ -45,12 +37,15 @@ def group_batch(maps: Maps, skeleton: Skeleton) -> list[People]:
     """
     if not maps.batched:
         raise ValueError(f"heatmaps {tuple(maps.heatmaps.shape)} are of one image, not (B, K, h, w): use group")
-    batch = _as_numpy(maps.heatmaps, maps.pafs, maps.tags, maps.sigma)
+    _check_request(maps.pafs, maps.tags, maps.sigma)
+    heat = _float_array("heatmaps", maps.heatmaps)
+    pafs, tags = _float_array("pafs", maps.pafs), _float_array("tags", maps.tags)
 
     def people_of(i: int) -> People:
-        return _group_one(batch[i], skeleton, f"image {i} of the batch: ")
+        one = (heat[i], None if pafs is None else pafs[i], None if tags is None else tags[i])
+        return _group_one(*one, maps.sigma, skeleton, f"image {i} of the batch: ")
 
-    count = len(batch.heatmaps)
+    count = len(heat)
     workers = min(count, os.cpu_count() or 1)
     if workers <= 1:
         return [people_of(i) for i in range(count)]
@@ -58,83 +53,75 @@ def group_batch(maps: Maps, skeleton: Skeleton) -> list[People]:
         return list(pool.map(people_of, range(count)))
 
 
-def _as_numpy(heatmaps: Any, pafs: Any, tags: Any, sigma: float | None) -> Maps:
-    """The maps in float32 numpy arrays; without a copy where they are such."""
+def _check_request(pafs: Any, tags: Any, sigma: float | None) -> None:
     if pafs is None and tags is None:
         raise ValueError("neither pafs nor tags are given: grouping needs at least one of them")
-    if sigma is not None and not (np.isfinite(sigma) and sigma > 0):
+    if sigma is not None and not (sigma > 0 and sigma < np.inf):
         raise ValueError(f"sigma is a peak's spread in cells, more than 0, or None; got {sigma}")
-    heat = _float_array("heatmaps", heatmaps)
-    fields = None if pafs is None else _float_array("pafs", pafs)
-    return Maps(heat, fields, None if tags is None else _float_array("tags", tags), sigma=sigma)
 
 
-def _float_array(name: str, maps: Any) -> np.ndarray:
+def _float_array(name: str, maps: Any) -> Any:
+    """As C-contiguous, writeable float32 numpy (kernels are compiled for no other), without a copy where it is such;
+    None stays None."""
+    if maps is None:
+        return None
     if hasattr(maps, "detach"):  # torch, which need not be imported for this
         maps = maps.detach().float().cpu().numpy()
     array = np.asarray(maps)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be real numbers, got {array.dtype}")
+    if array.dtype == np.float32 and array.flags.carray:
+        return array
     with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused later
-        return array.astype(np.float32, copy=False)
+        return np.require(array, np.float32, ["C", "A", "W"])
 
 
-def _group_one(maps: Maps, skeleton: Skeleton, where: str) -> People:
-    _check_shapes(maps, skeleton, where)
-    for name, array in (("heatmaps", maps.heatmaps), ("pafs", maps.pafs), ("tags", maps.tags)):
-        if array is not None:
-            _check_finite(name, array, where)
-    if maps.heatmaps.size == 0:
+def _group_one(
+    heatmaps: np.ndarray,
+    pafs: np.ndarray | None,
+    tags: np.ndarray | None,
+    sigma: float | None,
+    skeleton: Skeleton,
+    where: str,
+) -> People:
+    _check_shapes(heatmaps, pafs, tags, skeleton, where)
+    if heatmaps.size == 0:
         return People.nobody(skeleton)
-    from bottomup.grouping.chain import group_maps  # numba takes long to import
+    from bottomup.grouping.chain import NotFinite, group_maps  # numba takes long to import
 
-    maps = maps.each(lambda array: np.require(array, np.float32, ["C", "A", "W"]))
-    tables = tables_of(skeleton)
-    joints, scores = group_maps(maps, tables.limbs, tables.side, tables.prior)
+    try:
+        joints, scores = group_maps(heatmaps, pafs, tags, sigma, tables_of(skeleton))
+    except NotFinite:
+        raise _not_finite(heatmaps, pafs, tags, where) from None
     return People(joints, scores, skeleton)
 
 
-def _check_shapes(maps: Maps, skeleton: Skeleton, where: str) -> None:
-    """Counts of joints and limbs; `Maps` has seen to the rest."""
-    K, E, heat = len(skeleton), len(skeleton.limbs), maps.heatmaps.shape
-    if heat[0] != K:
+def _check_shapes(
+    heatmaps: np.ndarray, pafs: np.ndarray | None, tags: np.ndarray | None, skeleton: Skeleton, where: str
+) -> None:
+    K, E, heat = len(skeleton), len(skeleton.limbs), heatmaps.shape
+    if len(heat) == 4:
+        raise ValueError(f"{where}heatmaps {heat} are a batch, not one image (K, h, w): use group_batch")
+    if len(heat) != 3 or heat[0] != K:
         raise ValueError(
             f"{where}heatmaps {heat} do not fit skeleton {skeleton.name}, which needs ({K}, h, w): "
             "a background map must be left out"
         )
-    if maps.pafs is not None and maps.pafs.shape[:2] != (E, 2):
+    if pafs is not None and pafs.shape != (E, 2, *heat[1:]):
         raise ValueError(
-            f"{where}pafs {maps.pafs.shape} do not fit heatmaps {heat} and the limbs of skeleton {skeleton.name}: "
+            f"{where}pafs {pafs.shape} do not fit heatmaps {heat} and the limbs of skeleton {skeleton.name}: "
             f"they need {(E, 2, *heat[1:])}"
         )
-    if maps.tags is not None and (len(maps.tags) == 0 or maps.tags.shape[1] != K):
-        raise ValueError(f"{where}tags {maps.tags.shape} do not fit heatmaps {heat}: they need (L, {K}, h, w), L >= 1")
+    if tags is not None and (tags.ndim != 4 or len(tags) == 0 or tags.shape[1:] != heat):
+        raise ValueError(f"{where}tags {tags.shape} do not fit heatmaps {heat}: they need (L, {K}, h, w), L >= 1")
 
 
-def _check_finite(name: str, array: np.ndarray, where: str) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(array.sum()):  # quick, and no NaN or infinity passes
-            return
-    bad = np.argwhere(~np.isfinite(array))
-    if len(bad):
-        at = tuple(int(i) for i in bad[0])
-        raise ValueError(f"{where}{name} hold {len(bad)} NaN or infinite values, the first at {at}")
-
-
-@lru_cache(maxsize=32)
-def tables_of(skeleton: Skeleton) -> Tables:
-    """The skeleton's tables. Raises ValueError where its prior has the wrong shape or values."""
-    mirror = np.array(skeleton.mirror, np.int64)
-    limbs = np.array(skeleton.limbs, np.int64).reshape(-1, 2)
-    return Tables(limbs, np.minimum(mirror, np.arange(len(mirror))), _symmetric_prior(skeleton, mirror))
-
-
-def _symmetric_prior(skeleton: Skeleton, mirror: np.ndarray) -> np.ndarray | None:
-    """The skeleton's prior, averaged with its mirror image, so that mirrored maps give mirrored people."""
-    if skeleton.prior is None:
-        return None
-    prior, K = np.asarray(skeleton.prior, np.float32), len(mirror)
-    if prior.shape != (K, K, 7) or not np.isfinite(prior).all():
-        raise ValueError(f"skeleton {skeleton.name}: prior must be finite and ({K}, {K}, 7), got {prior.shape}")
-    image = prior[mirror][:, mirror] * np.array([-1, 1, 1, -1, 1, 1, 1], np.float32)
-    return np.ascontiguousarray((prior + image) / 2)
+def _not_finite(*maps_and_where: Any) -> ValueError:
+    """The error that says which maps hold NaN or infinite values, and where the first is."""
+    *maps, where = maps_and_where
+    for name, array in zip(("heatmaps", "pafs", "tags"), maps, strict=True):
+        bad = np.argwhere(~np.isfinite(array)) if array is not None else np.empty((0, 1))
+        if len(bad):
+            at = tuple(int(i) for i in bad[0])
+            return ValueError(f"{where}{name} hold {len(bad)} NaN or infinite values, the first at {at}")
+    return ValueError(f"{where}maps hold values too large to add up")

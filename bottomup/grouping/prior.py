@@ -1,4 +1,4 @@
-"""Body prior: pieces joined, and missing joints filled, by where joints lie relative to each other.
+"""Body prior: pieces joined by where joints lie relative to each other.
 
 The table prior (K, K, 7), float32, says where joint l lies from joint k in body heights: mean x, y;
 the inverse covariance xx, xy, yy; the logarithm of the covariance's determinant; the mean square
@@ -19,8 +19,6 @@ from bottomup.grouping.tags import agreement, mean_tags, tag_gap
 
 SIZE_WEIGHT = 1.25  # of the squared log ratio of two pieces' sizes
 WORST_FIT = -1e6
-SHARE_JOINTS = 4  # fewest joints of a person who may use another's peak
-SHARE_GAP = 0.5  # largest squared tag distance to such a peak
 
 
 @jit
@@ -197,37 +195,3 @@ def join_by_prior(
         measure_piece(member, a, peaks, prior, rank, piece)
         count[a] += count[b]
         heir[b], grown[a] = a, True
-
-
-@jit
-def share_peaks(
-    peaks: np.ndarray,
-    start: np.ndarray,
-    tag: np.ndarray,
-    rank: np.ndarray,
-    prior: np.ndarray,
-    least: float,
-    member: np.ndarray,
-) -> None:
-    """Lets people without a joint use the peak that fits its place best, even another's: neighbours' peaks melt
-    into one. Only where the log density exceeds `least` and the tags (n, L; L may be 0) agree."""
-    n, K = member.shape
-    count, mean = mean_tags(member, tag)
-    given, piece = np.empty((n, K), np.int64), np.empty((n, 6), np.float64)
-    for a in range(n):
-        measure_piece(member, a, peaks, prior, rank, piece)
-        for k in range(K):
-            given[a, k] = member[a, k]
-            if count[a] < SHARE_JOINTS or member[a, k] >= 0 or piece[a, 0] == 0:
-                continue
-            height, best = math.sqrt(piece[a, 0] / piece[a, 1]), least
-            near = surest_joint(member, a, k, prior, rank)
-            for i in range(start[k], start[k + 1]):
-                fit = place_fit(prior, near, k, peaks, member[a, near], i, height)
-                if fit < best or (fit == best and (given[a, k] < 0 or rank[i] > rank[given[a, k]])):
-                    continue
-                if tag.shape[1] == 0 or tag_gap(tag, i, mean, a) < SHARE_GAP:
-                    best, given[a, k] = fit, i
-    for a in range(n):
-        for k in range(K):
-            member[a, k] = given[a, k]

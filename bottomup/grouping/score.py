@@ -18,18 +18,23 @@ SHRINK = 0.5  # of all joints: how many joints of score 0 are added before the m
 
 @jit
 def limb_agreement(
-    pair: np.ndarray, field: np.ndarray, count: int, limbs: np.ndarray, owner: np.ndarray, member: np.ndarray
+    member: np.ndarray, limbs: np.ndarray, begin: np.ndarray, other: np.ndarray, field: np.ndarray
 ) -> np.ndarray:
-    """Mean field (n,) of every piece's limbs with both ends found, at most 1; a limb without a candidate counts 0."""
+    """Mean field (n,) of every piece's limbs with both ends found, at most 1; a limb without a candidate counts 0.
+
+    begin (n + 1,), other, field: the candidate limbs by peak, as `fields_of_peaks` gives them."""
     n = len(member)
     total = np.zeros(n, np.float64)
-    for z in range(count):
-        if owner[pair[z, 0]] == owner[pair[z, 1]]:
-            total[owner[pair[z, 0]]] += field[z]
     for a in range(n):
         due = 0
         for e in range(len(limbs)):
-            due += member[a, limbs[e, 0]] >= 0 and member[a, limbs[e, 1]] >= 0
+            i, j = member[a, limbs[e, 0]], member[a, limbs[e, 1]]
+            if i < 0 or j < 0:
+                continue
+            due += 1
+            for at in range(begin[i], begin[i + 1]):
+                if other[at] == j:
+                    total[a] += field[at]
         total[a] = min(total[a] / max(due, 1), 1.0)
     return total
 

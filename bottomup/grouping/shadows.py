@@ -6,25 +6,46 @@ over looks like another person in the same place. Such a shadow shares its place
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from bottomup.grouping.compile import jit
 
 
 @jit
-def is_shadow(joints: np.ndarray, a: int, b: int, side: np.ndarray, share: float, reach: float) -> bool:
+def boxes_of(joints: np.ndarray) -> np.ndarray:
+    """Boxes (P, 4) around the joints found: left, top, right, bottom."""
+    boxes = np.empty((len(joints), 4), np.float64)
+    for p in range(len(joints)):
+        boxes[p, 0], boxes[p, 1], boxes[p, 2], boxes[p, 3] = np.inf, np.inf, -np.inf, -np.inf
+        for k in range(joints.shape[1]):
+            if joints[p, k, 2] > 0:
+                x, y = np.float64(joints[p, k, 0]), np.float64(joints[p, k, 1])
+                boxes[p, 0], boxes[p, 1] = min(boxes[p, 0], x), min(boxes[p, 1], y)
+                boxes[p, 2], boxes[p, 3] = max(boxes[p, 2], x), max(boxes[p, 3], y)
+    return boxes
+
+
+@jit
+def is_shadow(
+    joints: np.ndarray, boxes: np.ndarray, a: int, b: int, side: np.ndarray, share: float, reach: float
+) -> bool:
     """Whether at least `share` of person b's joints lie where person a has the same joint or its mirror image.
 
-    joints: (P, K, 3), score 0: missing. side: (K,) the smaller index of a joint and its mirror image.
-    reach: how near, as a share of the diagonal of the box around a."""
-    K = joints.shape[1]
-    left, right, high, low = np.inf, -np.inf, np.inf, -np.inf
-    for k in range(K):
-        if joints[a, k, 2] > 0:
-            x, y = np.float64(joints[a, k, 0]), np.float64(joints[a, k, 1])
-            left, right, high, low = min(left, x), max(right, x), min(high, y), max(low, y)
-    width, height = right - left, low - high
-    near, count, shared = reach * reach * (width * width + height * height), 0, 0
+    joints: (P, K, 3), score 0: missing. boxes: (P, 4) around them. side: (K,) the smaller index of a
+    joint and its mirror image. reach: how near, as a share of the diagonal of the box around a."""
+    width, height = boxes[a, 2] - boxes[a, 0], boxes[a, 3] - boxes[a, 1]
+    near = reach * reach * (width * width + height * height)
+    margin = math.sqrt(near)
+    if (
+        boxes[b, 0] > boxes[a, 2] + margin
+        or boxes[b, 1] > boxes[a, 3] + margin
+        or boxes[b, 2] < boxes[a, 0] - margin
+        or boxes[b, 3] < boxes[a, 1] - margin
+    ):
+        return False
+    K, count, shared = joints.shape[1], 0, 0
     for k in range(K):
         if joints[b, k, 2] <= 0:
             continue
@@ -42,11 +63,13 @@ def is_shadow(joints: np.ndarray, a: int, b: int, side: np.ndarray, share: float
 @jit
 def without_shadows(joints: np.ndarray, side: np.ndarray, share: float, reach: float) -> np.ndarray:
     """Numbers of the people (P, K, 3), best first, that are no shadows of better ones."""
-    kept, P = np.empty(len(joints), np.int64), 0
+    boxes, kept, P = boxes_of(joints), np.empty(len(joints), np.int64), 0
     for b in range(len(joints)):
         shadow = False
         for p in range(P):
-            shadow = shadow or is_shadow(joints, kept[p], b, side, share, reach)
+            if is_shadow(joints, boxes, kept[p], b, side, share, reach):
+                shadow = True
+                break
         if not shadow:
             kept[P] = b
             P += 1

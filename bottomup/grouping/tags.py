@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from bottomup.grouping.assembly import absorb, have_common_joint
-from bottomup.grouping.compile import jit
+from bottomup.grouping.compile import jit, jit_inside
 from bottomup.grouping.grid import SUMMANDS, on_grid
 from bottomup.grouping.limbs import bilinear
 from bottomup.grouping.matching import order_pairs, sort_best_first
@@ -28,7 +28,7 @@ def read_tags(tags: np.ndarray, peaks: np.ndarray, start: np.ndarray) -> np.ndar
     return out
 
 
-@jit
+@jit_inside
 def tag_gap(one: np.ndarray, a: int, other: np.ndarray, b: int) -> float:
     """Square of the distance of the tags one[a] and other[b]: the mean over their components."""
     total = 0.0
@@ -37,7 +37,7 @@ def tag_gap(one: np.ndarray, a: int, other: np.ndarray, b: int) -> float:
     return total / one.shape[1]
 
 
-@jit
+@jit_inside
 def agreement(gap: float) -> float:
     """What a squared tag distance says for one person: 1 for equal tags, falling to -3 at 1.4 and beyond."""
     return max(1.0 - 2.0 * gap, -3.0)

@@ -176,7 +176,7 @@ def noisy(drawn, skeleton, seed, levels):
 @pytest.mark.parametrize("number", range(6))
 def test_mirrored_maps_give_exactly_mirrored_people(drawn, number, evidence):
     skeleton = drawn.ALL[number]
-    for seed, levels in ((0, 2**20), (1, 2**20), (2, 12), (3, 12)):
+    for seed, levels in ((0, 2**20), (1, 2**20), (2, 40), (3, 12)):
         maps = noisy(drawn, skeleton, seed, levels)
         here = grouped(maps, skeleton, evidence, sigma=(None, 1.3)[seed % 2])
         there = grouped(drawn.mirror_maps(maps, skeleton), skeleton, evidence, sigma=(None, 1.3)[seed % 2])

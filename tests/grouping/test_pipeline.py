@@ -57,7 +57,7 @@ def test_nobody_is_found_in_maps_without_peaks(heat):
         ({"pafs": None, "tags": None}, "neither pafs nor tags"),
         ({"heatmaps": np.zeros((18, 6, 8))}, r"heatmaps \(18, 6, 8\).*coco17.*\(17, h, w\)"),
         ({"heatmaps": np.zeros((6, 8))}, r"\(6, 8\)"),
-        ({"heatmaps": np.zeros((2, 17, 6, 8))}, r"pafs \(19, 2, 6, 8\).*\(2, 17, 6, 8\)"),
+        ({"heatmaps": np.zeros((2, 17, 6, 8))}, r"heatmaps \(2, 17, 6, 8\) are a batch"),
         ({"pafs": np.zeros((38, 6, 8))}, r"pafs \(38, 6, 8\).*\(17, 6, 8\)"),
         ({"pafs": np.zeros((18, 2, 6, 8))}, r"pafs \(18, 2, 6, 8\).*\(17, 6, 8\)"),
         ({"pafs": np.zeros((19, 2, 8, 6))}, r"pafs \(19, 2, 8, 6\).*\(17, 6, 8\)"),
@@ -80,15 +80,23 @@ def test_wrong_input_is_refused_with_both_shapes(change, message):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_values_that_are_no_numbers_are_refused_with_their_place(scenes, name, value):
     maps = {n: getattr(scenes, n)[2].copy() for n in ("heatmaps", "pafs", "tags")}
-    place = (0,) * (maps[name].ndim - 2) + (3, 4)
-    maps[name][place] = value
-    with pytest.raises(ValueError, match=rf"{name} hold 1 NaN or infinite values, the first at \({place[0]}, .*3, 4\)"):
+    y, x = np.unravel_index(maps["heatmaps"][5].argmax(), maps["heatmaps"][5].shape)  # a joint, which is looked at
+    if name == "pafs":
+        maps[name][:, :, y - 6 : y + 7, x - 6 : x + 7] = value  # somewhere along its limbs
+    else:
+        maps[name][..., 5, y, x] = value
+    with pytest.raises(ValueError, match=rf"{name} hold \d+ NaN or infinite values, the first at \(\d+, .*\d+\)"):
         group(maps.pop("heatmaps"), skeleton=COCO17, **maps)
 
 
-def test_huge_but_finite_values_are_no_error():
-    heat, pafs = np.zeros((17, 6, 8), np.float32), np.full((19, 2, 6, 8), 3e38, np.float32)
-    assert len(group(heat, pafs=pafs, skeleton=COCO17)) == 0
+def test_fields_and_tags_where_nobody_looks_are_no_error():
+    heat, nothing = np.zeros((17, 6, 8), np.float32), np.full((19, 2, 6, 8), np.nan, np.float32)
+    assert len(group(heat, pafs=nothing, tags=nothing[:1, :1].repeat(17, 1), skeleton=COCO17)) == 0
+
+
+def test_huge_but_finite_values_are_no_error(scenes):
+    heat, pafs = scenes.heatmaps[2], np.full((19, 2, *scenes.heatmaps.shape[2:]), 3e38, np.float32)
+    group(heat, pafs=pafs, skeleton=COCO17)
     with pytest.raises(ValueError, match="pafs hold"):
         group(heat, pafs=pafs.astype(np.float64) * 10, skeleton=COCO17)
 

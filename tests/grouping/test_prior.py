@@ -3,8 +3,8 @@ import pytest
 
 from bottomup.core import Skeleton
 from bottomup.grouping import group
-from bottomup.grouping.pipeline import tables_of
-from bottomup.grouping.prior import larger_first, measure_piece, measure_pieces, place_fit, share_peaks, surest_joint
+from bottomup.grouping.prior import larger_first, measure_piece, measure_pieces, place_fit, surest_joint
+from bottomup.grouping.tables import tables_of
 
 BODY = np.array([(0.5, 0.05), (0.5, 0.2), (0.3, 0.3), (0.7, 0.3), (0.5, 0.55), (0.5, 0.95)])
 
@@ -105,18 +105,6 @@ def test_peaks_that_melted_into_one_serve_both_people(lizard, drawn):
     assert len(people) == 2
     member = (people.joints[..., 2] > 0).sum(1)
     assert member.min() >= 4
-
-
-def test_a_shared_peak_must_fit_the_place_and_the_tag(lizard):
-    prior, peaks = tables_of(lizard).prior, body_at(20, 10).astype(np.float32)
-    start = np.arange(7)
-    for move, tag_of_hip, shares in ((0, 0.0, True), (25, 0.0, False), (0, 2.0, False)):
-        moved, tag = peaks.copy(), np.zeros((6, 1))
-        moved[4, 0] += move
-        tag[4] = tag_of_hip
-        member = np.array([[0, 1, 2, 3, -1, -1], [-1, -1, -1, -1, 4, -1], [-1] * 6, [-1] * 6, [-1] * 6, [-1] * 6])
-        share_peaks(moved, start, tag, np.arange(6), prior, 1.0, member)
-        assert (member[0, 4] == 4) == shares
 
 
 @pytest.mark.parametrize("evidence", ["pafs", "tags", "both"])

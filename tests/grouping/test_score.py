@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from bottomup.grouping.exchange import fields_of_peaks
 from bottomup.grouping.score import limb_agreement, people_of_pieces, piece_scores, sum_of_best
 
 PEAKS = np.array([(1, 2, 0.9), (3, 4, 0.8), (5, 6, 0.7), (7, 8, 1.2)], np.float32)
@@ -56,7 +57,6 @@ def test_the_best_scores_are_summed():
 
 def test_agreement_is_the_mean_field_over_the_limbs_with_both_ends():
     limbs, member = np.array([[0, 1], [1, 2], [2, 3]]), np.array([[0, 1, 2, -1], [-1, -1, -1, 3]])
-    owner = np.array([0, 0, 0, 1])
     pair, field = np.array([[0, 1], [2, 3], [9, 9]]), np.array([0.9, 0.7, 9.0])
-    agreed = limb_agreement(pair, field, 2, limbs, owner, member)
-    assert agreed.tolist() == pytest.approx([0.45, 0])  # limb 1-2 has no candidate, 2-3 lacks an end
+    agreed = limb_agreement(member, limbs, *fields_of_peaks(4, pair, field, 2))
+    assert agreed.tolist() == pytest.approx([0.45, 0, 0, 0][:2])  # limb 1-2 has no candidate, 2-3 lacks an end

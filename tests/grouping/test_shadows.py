@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bottomup.core import COCO17
-from bottomup.grouping.shadows import is_shadow, without_shadows
+from bottomup.grouping.shadows import boxes_of, is_shadow, without_shadows
 
 SIDE = np.minimum(np.array(COCO17.mirror), np.arange(17))
 
@@ -59,6 +59,12 @@ def test_a_small_person_before_a_large_one_stays() -> None:
     assert kept(somebody(), small) == [0, 1]
 
 
+def test_boxes_hold_the_joints_found() -> None:
+    joints = np.zeros((2, 3, 3), np.float32)
+    joints[0, :2] = (3, 9, 1), (5, 2, 1)
+    assert boxes_of(joints)[0].tolist() == [3, 2, 5, 9] and boxes_of(joints)[1, 0] > boxes_of(joints)[1, 2]
+
+
 def test_nobody_has_no_shadows() -> None:
     assert without_shadows(np.zeros((0, 17, 3), np.float32), SIDE, 0.5, 0.07).shape == (0,)
 
@@ -71,6 +77,6 @@ def test_the_kernel_follows_the_definition_also_mirrored(seed: int) -> None:
     a[rng.random(17) < 0.2], b[rng.random(17) < 0.2] = 0, 0
     both = np.stack((a, b))
     expected = reference(a, b, 0.5, 0.07)
-    assert is_shadow(both, 0, 1, SIDE, 0.5, 0.07) == expected
+    assert is_shadow(both, boxes_of(both), 0, 1, SIDE, 0.5, 0.07) == expected
     mirrored = both[:, list(COCO17.mirror)] * np.float32([-1, 1, 1])
-    assert is_shadow(mirrored, 0, 1, SIDE, 0.5, 0.07) == expected
+    assert is_shadow(mirrored, boxes_of(mirrored), 0, 1, SIDE, 0.5, 0.07) == expected
