@@ -36,9 +36,14 @@ class Phase:
 
 @dataclass(frozen=True)
 class Optimiser:
-    """AdamW with linear warm-up, cosine decay to `last` x rate, and an exponential mean of the weights."""
+    """Linear warm-up, cosine decay to `last` x rate, and an exponential mean of the weights.
+
+    rate: of AdamW. kernels: rate of Muon, which then moves the kernels of all convolutions but
+    depthwise ones and heads; 0: AdamW moves all. backbone: factor on the backbone's rates.
+    """
 
     rate: float = 1e-3
+    kernels: float = 0.0
     backbone: float = 0.3
     decay: float = 1e-4
     warmup: int = 300
@@ -71,7 +76,7 @@ class TrainSettings:
     out: folder of checkpoints, metrics.jsonl and TensorBoard files. steps: optimiser steps in all.
     start: "imagenet", "random" or a weights file. freeze: first blocks of the backbone that stay as
     they are (their gradients are the dearest and change least). bf16: autocast, worth it on GPUs and
-    CPUs with AMX. road: settings stored with the weights, which inference follows.
+    on CPUs with AMX or AVX-512 bf16. road: settings stored with the weights, which inference follows.
     """
 
     out: str

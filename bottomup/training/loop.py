@@ -24,7 +24,7 @@ from bottomup.training.average import WeightAverage
 from bottomup.training.checkpoint import load_snapshot, save_snapshot
 from bottomup.training.config import TrainSettings
 from bottomup.training.parallel import Group, average_gradients, join_group, share_start, wait_for_all
-from bottomup.training.prepare import mixtures, parameter_groups, start_weights
+from bottomup.training.prepare import mixtures, optimisers, start_weights
 from bottomup.training.schedule import phase_bounds, rate_factor
 
 ALONE = Group()
@@ -53,27 +53,27 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
         torch.set_num_threads(settings.threads)
     group = join_group(device)
     torch.manual_seed(settings.seed)
+    torch.set_flush_denormal(True)  # gradients fade into numbers that a CPU computes with ten times as slowly
     sets = mixtures(settings, skeleton)
     network = build(**settings.network).to(device)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
-    groups = parameter_groups(network, settings)
-    optimiser = torch.optim.AdamW(groups, weight_decay=settings.optimiser.decay)
+    movers = optimisers(network, settings, group)
     average = WeightAverage(network, settings.optimiser.average)
     folder = Path(settings.out)
-    step = resume(folder, settings, network, optimiser, average)
+    step = resume(folder, settings, network, movers, average)
     share_start(network, group)
     for number, batch in steps_from(step, settings, sets, group):
         began = time.perf_counter()
-        rate = set_rate(optimiser, number, settings)
-        losses = train_step(network, optimiser, batch.to(device), settings, skeleton, group)
+        rate = set_rate(movers, number, settings)
+        losses = train_step(network, movers, batch.to(device), settings, skeleton, group)
         average.update(network, number)
         done = number + 1
         if group.leads:
             if log:
                 log.step(number, losses, rate, time.perf_counter() - began)
             if done % settings.save_every == 0 or done == settings.steps:
-                save_snapshot(folder, snapshot(done, settings, network, optimiser, average))
+                save_snapshot(folder, snapshot(done, settings, network, movers, average))
             if judge and (done % settings.dev.every == 0 or done == settings.steps):
                 numbers = judge(average.network)
                 if log:
@@ -96,17 +96,17 @@ def steps_from(
             yield from zip(range(begin, end), batches(mixture, share, numbers, settings.workers), strict=True)
 
 
-def set_rate(optimiser: torch.optim.Optimizer, step: int, settings: TrainSettings) -> float:
+def set_rate(movers: Sequence[torch.optim.Optimizer], step: int, settings: TrainSettings) -> float:
     """Sets every group's learning rate for this step; returns the main one."""
     factor = rate_factor(step, settings.steps, settings.optimiser)
-    for group in optimiser.param_groups:
+    for group in (group for mover in movers for group in mover.param_groups):
         group["lr"] = group["base"] * factor
     return settings.optimiser.rate * factor
 
 
 def train_step(
     network: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    movers: Sequence[torch.optim.Optimizer],
     batch: Batch,
     settings: TrainSettings,
     skeleton: Skeleton,
@@ -129,13 +129,14 @@ def train_step(
     losses = bottomup_loss(outputs, targets, tags=settings.loss.tags, emphasis=settings.loss.emphasis)
     if not torch.isfinite(losses["total"]):
         raise FloatingPointError(f"the loss is {losses['total'].item()}; lower optimiser.rate or check the data")
-    optimiser.zero_grad(set_to_none=True)
+    network.zero_grad(set_to_none=True)
     # Map losses are means over nearly empty maps; the factor lifts gradients above Adam's epsilon.
     (1000 * losses["total"]).backward()
-    parameters = [p for g in optimiser.param_groups for p in g["params"]]
+    parameters = [p for mover in movers for options in mover.param_groups for p in options["params"]]
     average_gradients(parameters, group)
     nn.utils.clip_grad_norm_(parameters, settings.optimiser.clip)
-    optimiser.step()
+    for mover in movers:
+        mover.step()
     return {name: loss.detach() for name, loss in losses.items()}
 
 
@@ -155,7 +156,7 @@ def snapshot(
     step: int,
     settings: TrainSettings,
     network: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    movers: Sequence[torch.optim.Optimizer],
     average: WeightAverage,
 ) -> dict[str, Any]:
     """All that a resumed run needs; data order and augmentation follow from seed and step alone."""
@@ -163,7 +164,7 @@ def snapshot(
         "step": step,
         "settings": json.dumps(asdict(settings)),
         "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
+        "optimisers": [mover.state_dict() for mover in movers],
         "average": average.state(),
     }
 
@@ -172,7 +173,7 @@ def resume(
     folder: Path,
     settings: TrainSettings,
     network: nn.Module,
-    optimiser: torch.optim.Optimizer,
+    movers: Sequence[torch.optim.Optimizer],
     average: WeightAverage,
 ) -> int:
     """Puts the last snapshot back and returns its step; without one loads the start weights and returns 0."""
@@ -183,7 +184,8 @@ def resume(
         return 0
     refuse_other_settings(folder, json.loads(state["settings"]), json.loads(json.dumps(asdict(settings))))
     network.load_state_dict(state["network"])
-    optimiser.load_state_dict(state["optimiser"])
+    for mover, kept in zip(movers, state["optimisers"], strict=True):
+        mover.load_state_dict(kept)
     average.load(state["average"])
     return int(state["step"])
 

@@ -7,12 +7,12 @@ thread each is faster than one process with a thread a core, above all when othe
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import nn
+from torch import Tensor, nn
 
 from bottomup.errors import SettingsError
 
@@ -60,6 +60,16 @@ def average_gradients(parameters: Iterable[nn.Parameter], group: Group) -> None:
     flat /= group.size
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+def gather_shares(pieces: Sequence[Tensor], group: Group) -> list[Tensor]:
+    """The sums of the processes' pieces: of each all but one process have zeros."""
+    if group.size == 1:
+        return list(pieces)
+    flat = torch.cat([piece.reshape(-1) for piece in pieces])
+    dist.all_reduce(flat)
+    parts = flat.split([piece.numel() for piece in pieces])
+    return [part.view(piece.shape) for part, piece in zip(parts, pieces, strict=True)]
 
 
 def share_start(network: nn.Module, group: Group) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import torch
 from torch import nn
 
 from bottomup.core import People, Sample, Skeleton
@@ -14,6 +14,8 @@ from bottomup.data.loader import Mixture
 from bottomup.errors import SettingsError
 from bottomup.nets.mspaf_mobile import STRIDE
 from bottomup.training.config import DataSet, TrainSettings
+from bottomup.training.muon import Muon
+from bottomup.training.parallel import Group
 
 
 def mixtures(settings: TrainSettings, skeleton: Skeleton) -> list[Mixture]:
@@ -71,21 +73,29 @@ def start_weights(network: nn.Module, settings: TrainSettings) -> None:
             raise SettingsError(f"start: {settings.start} holds another network ({error})") from error
 
 
-def parameter_groups(network: nn.Module, settings: TrainSettings) -> list[dict[str, Any]]:
-    """Optimiser groups with their own base rates; the backbone's first blocks are frozen here.
+def optimisers(network: nn.Module, settings: TrainSettings, group: Group) -> list[torch.optim.Optimizer]:
+    """What moves the network's parameters; the backbone's first blocks are frozen here.
 
-    Batch norms and biases take no weight decay.
+    Every parameter group holds its own full rate as "base". Batch norms and biases take no weight decay.
     """
     freeze(network, settings.freeze)
-    groups = []
-    rates = settings.optimiser.rate, settings.optimiser.rate * settings.optimiser.backbone
-    for inside, rate in zip((False, True), rates, strict=True):
-        named = [(n, p) for n, p in network.named_parameters() if n.startswith("backbone.") == inside]
-        for decays in (True, False):
-            chosen = [p for _, p in named if p.requires_grad and (p.ndim > 1) == decays]
-            extra = {} if decays else {"weight_decay": 0.0}
-            groups.append({"params": chosen, "base": rate, "lr": rate} | extra)
-    return groups
+    chosen, kernels, others = settings.optimiser, [], []
+    for name, p in network.named_parameters():
+        if not p.requires_grad:
+            continue
+        factor = chosen.backbone if name.startswith("backbone.") else 1.0
+        if chosen.kernels and is_kernel(name, p):
+            kernels.append({"params": [p], "base": chosen.kernels * factor})
+        else:
+            decay = chosen.decay if p.ndim > 1 else 0.0
+            others.append({"params": [p], "base": chosen.rate * factor, "weight_decay": decay})
+    adam = torch.optim.AdamW(others)
+    return [adam, Muon(kernels, decay=chosen.decay, group=group)] if kernels else [adam]
+
+
+def is_kernel(name: str, p: nn.Parameter) -> bool:
+    """Whether a parameter is a matrix between layers: no norm, bias, depthwise kernel or head."""
+    return p.ndim == 4 and p.shape[1] > 1 and not name.startswith("heads.")
 
 
 def freeze(network: nn.Module, blocks: int) -> None:

@@ -11,12 +11,14 @@ import torch
 from torch import nn
 
 from bottomup.errors import SettingsError
+from bottomup.training.muon import Muon
 from bottomup.training.parallel import Group, average_gradients, join_group, process_leads, share_start
 
 SCRIPT = """
 import json, sys
 import torch
 from torch import nn
+from bottomup.training.muon import Muon
 from bottomup.training.parallel import average_gradients, join_group, share_start, wait_for_all
 
 group = join_group(torch.device("cpu"))
@@ -27,8 +29,12 @@ start = network[0].weight.tolist()
 inputs = torch.arange(24.0).view(8, 3)[group.rank :: 2]
 network.eval()(inputs).square().mean().backward()
 average_gradients(network.parameters(), group)
+gradient = network[0].weight.grad.tolist()
+layers = [network[0].weight, network[2].weight]
+Muon([{"params": layers}], group=group).step()
 wait_for_all(group)
-open(f"{sys.argv[1]}/{group.rank}.json", "w").write(json.dumps([start, network[0].weight.grad.tolist()]))
+found = [start, gradient, [layer.tolist() for layer in layers]]
+open(f"{sys.argv[1]}/{group.rank}.json", "w").write(json.dumps(found))
 """
 
 
@@ -46,6 +52,10 @@ def test_two_processes_start_alike_and_average_their_gradients(tmp_path: Path) -
     alone(torch.arange(24.0).view(8, 3)).square().mean().backward()
     assert one[0] == alone[0].weight.tolist()
     assert torch.allclose(torch.tensor(one[1]), alone[0].weight.grad, rtol=1e-5)
+    layers = [alone[0].weight, alone[2].weight]
+    Muon([{"params": layers}]).step()
+    for shared, layer in zip(one[2], layers, strict=True):
+        assert torch.allclose(torch.tensor(shared), layer, rtol=1e-4)
 
 
 def test_a_single_process_is_a_group_of_one(monkeypatch: pytest.MonkeyPatch) -> None:

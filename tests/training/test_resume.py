@@ -44,7 +44,7 @@ def settings(folder: Path, labels: Path, **changes) -> TrainSettings:
         network={"name": "mspaf_mobile", "widths": [16, 16, 16]},
         start="random",
         phases=(Phase(64, 2, 0.5), Phase(96, 2, 0.5)),
-        optimiser=Optimiser(warmup=2),
+        optimiser=Optimiser(warmup=2, kernels=2e-3),
         dev=Dev(every=1000),
         road={"mean": [127.0] * 3, "std": [128.0] * 3},
         device="cpu",
