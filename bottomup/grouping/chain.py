@@ -95,7 +95,9 @@ def group_maps(
     trust = np.ones(len(peaks.found))
     if pafs is not None:
         trust = (1 + limb_agreement(pieces.member, limbs, *fields)) / 2
-    joints, scores = people_of_pieces(peaks.found, peaks.rank, pieces.member, trust, fewest, rules.person_least)
+    least = rules.person_least * fewest / rules.person_joints
+    lone = 1 if len(prior) else fewest  # without a prior, single sure joints are parts of somebody
+    joints, scores = people_of_pieces(peaks.found, peaks.rank, pieces.member, trust, lone, fewest, least)
     kept = without_shadows(joints, side, rules.shadow_share, rules.shadow_reach)
     return joints[kept], scores[kept]
 
@@ -135,7 +137,7 @@ def _join_by_limbs(limb_pairs: Pairs, peaks: Peaks, pieces: Pieces, rules: Rules
 
 def _join_by_tags(peaks: Peaks, pieces: Pieces, rules: Rules) -> None:
     known = (peaks.found, peaks.start, peaks.tag, pieces.owner, pieces.member, peaks.rank, peaks.sigma)
-    weights = (rules.tag_limit, rules.near_weight, rules.score_weight, rules.person_least)
+    weights = (rules.tag_limit, rules.near_weight, rules.score_weight, rules.tag_seed)
     pairs = Pairs(*find_like_tags(*known, *weights))
     join_by_tags(*pairs, peaks.found, peaks.tag, peaks.rank, rules.tag_limit, rules.tag_reach, *pieces)
 

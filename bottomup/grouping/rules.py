@@ -23,13 +23,14 @@ class Rules(NamedTuple):
     tag_weight: float = 0.08  # of agreement of tags beside the field
     tag_limit: float = 1.0  # tags further apart are of different people
     tag_reach: float = 2.0  # pieces joined by tags lie within this many times the larger one's extent
+    tag_seed: float = 0.25  # of two peaks joined by tags one is as high, as some peak of every person is
     near_weight: float = 0.15  # of the logarithm of the distance beside the tag distance
     score_weight: float = 0.5  # of the peaks' mean score beside the tag distance
     prior_least: float = -2.3  # mean log density from which two pieces are one person
     prior_single: float = 0.45  # lone peaks from this score on may join by the prior
     sweeps: int = 2  # how often all joints are given anew
-    person_joints: int = 3  # fewest joints (or all, where a skeleton has fewer)
-    person_least: float = 0.25  # lowest mean score of a person's best joints, as many as the fewest
+    person_joints: int = 3  # so many joints (or all, where a skeleton has fewer) make pieces people, who bid
+    person_least: float = 0.9  # lowest sum of the scores of a person's best joints, as many as that or fewer
     shadow_share: float = 0.75  # share of a person's joints that lie on a better person's: then it is a shadow
     shadow_reach: float = 0.05  # how near they lie, as a share of the better person's diagonal
 

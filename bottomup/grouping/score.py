@@ -55,12 +55,12 @@ def sum_of_best(scores: np.ndarray, count: int) -> float:
 
 @jit
 def piece_scores(
-    member: np.ndarray, peaks: np.ndarray, rank: np.ndarray, trust: np.ndarray, fewest: int, least: float
+    member: np.ndarray, peaks: np.ndarray, rank: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score (n,) of every piece, 0 for those that are no people, and the rank of its best peak (n,).
 
-    trust: (n,) factor of each piece. A person has `fewest` joints or more, the best of which have mean
-    score `least` or more."""
+    trust: (n,) factor of each piece. A person has `fewest` joints or more, and the scores of the best
+    `best` of them add up to `least` or more: of few joints all must be sure."""
     n, K = member.shape
     score, first, each = np.zeros(n, np.float64), np.empty(n, np.int64), np.empty(K, np.float64)
     for a in range(n):
@@ -72,20 +72,20 @@ def piece_scores(
                 first[a] = min(first[a], rank[member[a, k]])
                 count += 1
                 total += each[k]
-        if count >= fewest and sum_of_best(each, fewest) >= least * fewest:
+        if count >= fewest and sum_of_best(each, best) >= least:
             score[a] = (1 + SHRINK) * total / (count + SHRINK * K) * trust[a]
     return score, first
 
 
 @jit
 def people_of_pieces(
-    peaks: np.ndarray, rank: np.ndarray, member: np.ndarray, trust: np.ndarray, fewest: int, least: float
+    peaks: np.ndarray, rank: np.ndarray, member: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (P, K, 3) and scores (P,), float32, of the pieces that are people, best first.
 
-    trust: (n,) factor of each piece's score. fewest, least: see `piece_scores`."""
+    trust: (n,) factor of each piece's score. fewest, best, least: see `piece_scores`."""
     n, K = member.shape
-    score, first = piece_scores(member, peaks, rank, trust, fewest, least)
+    score, first = piece_scores(member, peaks, rank, trust, fewest, best, least)
     order, P = np.arange(n), 0
     for a in range(n):
         P += score[a] > 0

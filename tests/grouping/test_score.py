@@ -8,15 +8,15 @@ PEAKS = np.array([(1, 2, 0.9), (3, 4, 0.8), (5, 6, 0.7), (7, 8, 1.2)], np.float3
 RANK = np.array([1, 2, 3, 0])
 
 
-def people(member, trust=None, fewest=3, least=0.3):
+def people(member, trust=None, fewest=1, best=3, least=0.9):
     member = np.array(member)
     trust = np.ones(len(member)) if trust is None else np.array(trust, np.float64)
-    return people_of_pieces(PEAKS, RANK, member, trust, fewest, least)
+    return people_of_pieces(PEAKS, RANK, member, trust, fewest, best, least)
 
 
 def test_a_perfect_person_scores_one_and_fewer_joints_less():
     peaks = np.ones((4, 3), np.float32)
-    scores, _ = piece_scores(np.array([[0, 1, 2, 3], [0, 1, 2, -1]]), peaks, RANK, np.ones(2), 3, 0.3)
+    scores, _ = piece_scores(np.array([[0, 1, 2, 3], [0, 1, 2, -1]]), peaks, RANK, np.ones(2), 1, 3, 0.9)
     assert scores[0] == pytest.approx(1) and scores[1] == pytest.approx(1.5 * 3 / 5)
 
 
@@ -31,12 +31,13 @@ def test_joints_are_those_of_the_peaks_and_no_score_exceeds_one():
     assert 0 < scores[0] <= 1 and joints.dtype == scores.dtype == np.float32
 
 
-def test_few_or_weak_joints_are_nobody():
-    joints, scores = people([[0, 1, -1, -1], [-1, -1, -1, -1]])
+def test_few_or_weak_joints_are_nobody_but_few_sure_ones_are_somebody():
+    joints, scores = people([[2, -1, -1, -1], [-1, -1, -1, -1]])
     assert joints.shape == (0, 4, 3) and scores.shape == (0,)
-    assert len(people([[0, 1, 2, -1]], least=0.82)[0]) == 0
-    assert len(people([[0, 1, 2, 3]], least=0.82)[0]) == 1  # the best three count
-    assert len(people([[0, 1, -1, -1]], fewest=2)[0]) == 1
+    assert len(people([[0, 1, 2, -1]], least=2.5)[0]) == 0
+    assert len(people([[0, 1, 2, 3]], least=2.5)[0]) == 1  # the best three count, none for more than 1
+    assert len(people([[0, 1, -1, -1]])[0]) == len(people([[3, -1, -1, -1]])[0]) == 1
+    assert len(people([[0, 1, -1, -1]], fewest=3)[0]) == 0
 
 
 def test_the_best_person_comes_first_and_equal_ones_by_their_best_peak():
@@ -46,7 +47,7 @@ def test_the_best_person_comes_first_and_equal_ones_by_their_best_peak():
     twins[:, 0] = np.arange(6)
     member = np.array([[0, 1, 2], [3, 4, 5]])
     for rank, first in ((np.arange(6), 0), (np.arange(6)[::-1].copy(), 3)):
-        joints, scores = people_of_pieces(twins, rank, member, np.ones(2), 3, 0.3)
+        joints, scores = people_of_pieces(twins, rank, member, np.ones(2), 1, 3, 0.9)
         assert scores[0] == scores[1] and joints[0, 0, 0] == first
 
 

@@ -1,0 +1,165 @@
+"""Grouping beside the prototype of the benchmark folder, on its hard maps, in one run.
+
+taskset -c 0 python benchmarks/grouping.py --bench ../shared/bench                 milliseconds
+python benchmarks/grouping.py --bench ../shared/bench --quality --seeds 100        OKS, false people, precision
+
+Times: both take turns on eight scenes in rotation; medians, and the median and largest of the ratios.
+The folder holds `maps.py` (scenes and their judge) and `prototype.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bottomup.core import SKELETONS, Skeleton
+from bottomup.grouping import group
+
+SCENES, ROUNDS = 8, 12
+
+
+class Way(NamedTuple):
+    """One way to group: which layout, evidence and whether with the prior."""
+
+    name: str
+    layout: str
+    pafs: bool
+    tags: bool
+    prior: bool
+
+
+WAYS = (
+    Way("PAFs, OpenPose-18", "openpose18", True, False, True),
+    Way("PAFs, OpenPose-18, no prior", "openpose18", True, False, False),
+    Way("PAFs, COCO-17", "coco17", True, False, True),
+    Way("tags, COCO-17", "coco17", False, True, True),
+    Way("tags, COCO-17, no prior", "coco17", False, True, False),
+    Way("both, COCO-17", "coco17", True, True, True),
+)
+
+
+def main() -> None:
+    """Measures and prints one table."""
+    options = _parser().parse_args()
+    sys.path.insert(0, options.bench)
+    import maps
+    import prototype
+
+    peers = SimpleNamespace(maps=maps, prototype=prototype)
+    ways = [way for way in WAYS if options.way in way.name]
+    if options.quality:
+        print_quality(peers, ways, options)
+    else:
+        print_times(peers, ways, options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", required=True, metavar="FOLDER", help="where maps.py and prototype.py are")
+    parser.add_argument("--quality", action="store_true", help="OKS, false people and precision instead of times")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[46, 64, 128, 160, 512], metavar="N")
+    parser.add_argument("--people", type=int, nargs="+", default=[1, 5, 20, 50], metavar="N")
+    parser.add_argument("--seeds", type=int, default=100, metavar="N", help="scenes a case, for --quality")
+    parser.add_argument("--way", default="", metavar="TEXT", help="only ways whose name contains this")
+    return parser
+
+
+@cache
+def skeleton_of(maps: Any, layout: str, prior: bool) -> Skeleton:
+    """The layout's skeleton with the limbs and, if wanted, the prior of the scenes."""
+    limbs = tuple((int(a), int(b)) for a, b in maps.LAYOUTS[layout][1])
+    plain = dataclasses.replace(SKELETONS[layout], limbs=limbs)
+    return dataclasses.replace(plain, prior=maps.joint_offsets(layout)) if prior else plain
+
+
+def ours(peers: Any, way: Way) -> Callable[[Any], np.ndarray]:
+    """A function from a scene to joints (P, K, 3)."""
+    skeleton = skeleton_of(peers.maps, way.layout, way.prior)
+
+    def run(scene: Any) -> np.ndarray:
+        pafs, tags = (scene.paf if way.pafs else None), (scene.tags if way.tags else None)
+        return group(scene.heat, pafs=pafs, tags=tags, skeleton=skeleton, sigma=scene.sigma).joints
+
+    return run
+
+
+def theirs(peers: Any, way: Way) -> Callable[[Any], np.ndarray]:
+    """The same by the prototype."""
+    prior = peers.prototype.prior(way.layout) if way.prior else None
+
+    def run(scene: Any) -> np.ndarray:
+        if not way.pafs:
+            return peers.prototype.group_tags(scene.heat, scene.tags, scene.sigma, prior)
+        tags = scene.tags if way.tags else None
+        return peers.prototype.group_limbs(scene.heat, scene.paf, scene.limbs, scene.sigma, prior, tags)
+
+    return run
+
+
+def print_times(peers: Any, ways: list[Way], options: argparse.Namespace) -> None:
+    """Milliseconds of both and their ratio, case by case, then the ratios' median and largest."""
+    ratios: list[float] = []
+    print("| way | map | people | ms | prototype, ms | ratio |\n|---|--:|--:|--:|--:|--:|")
+    for way in ways:
+        for size in options.sizes:
+            for people in options.people:
+                scenes = [peers.maps.make(way.layout, size, people, seed) for seed in range(SCENES)]
+                mine, other = seconds(scenes, ours(peers, way), theirs(peers, way))
+                ratios.append(mine / other)
+                print(f"| {way.name} | {size} | {people} | {1e3 * mine:.3f} | {1e3 * other:.3f} | {ratios[-1]:.2f} |")
+                sys.stdout.flush()
+    print(f"\nratios: median {statistics.median(ratios):.2f}, largest {max(ratios):.2f}")
+
+
+def seconds(scenes: list[Any], *runs: Callable[[Any], np.ndarray]) -> list[float]:
+    """Median seconds of each function, which take turns on the scenes; the first round warms up."""
+    times: list[list[float]] = [[] for _ in runs]
+    for turn in range(ROUNDS + 1):
+        for scene in scenes:
+            for run, spent in zip(runs, times, strict=True):
+                begin = time.perf_counter()
+                run(scene)
+                if turn:
+                    spent.append(time.perf_counter() - begin)
+    return [statistics.median(spent) for spent in times]
+
+
+def print_quality(peers: Any, ways: list[Way], options: argparse.Namespace) -> None:
+    """Mean OKS, false people, recall and precision of both, case by case and as means over all cases of a way."""
+    print("| way | map | people | OKS | false | precision | prototype: OKS | false | precision |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|--:|")
+    for way in ways:
+        rows = []
+        for size in options.sizes:
+            for people in options.people:
+                rows.append(judged(peers, way, size, people, options.seeds))
+                _print_row(way.name, size, people, rows[-1])
+        _print_row(f"**{way.name}, mean**", "", "", np.mean(rows, 0))
+
+
+def _print_row(name: str, size: object, people: object, row: np.ndarray) -> None:
+    cells = (f"{row[0]:.3f}", f"{row[1]:.2f}", f"{row[2]:.3f}", f"{row[3]:.3f}", f"{row[4]:.2f}", f"{row[5]:.3f}")
+    print(f"| {name} | {size} | {people} | {' | '.join(cells)} |", flush=True)
+
+
+def judged(peers: Any, way: Way, size: int, people: int, seeds: int) -> np.ndarray:
+    """Means over scenes (6,): OKS, false people and precision of ours, then of the prototype."""
+    runs, rows = (ours(peers, way), theirs(peers, way)), []
+    for seed in range(seeds):
+        scene = peers.maps.make(way.layout, size, people, seed)
+        scores = [peers.maps.score(run(scene), scene.truth, scene.area, way.layout) for run in runs]
+        rows.append([score[name] for score in scores for name in ("oks", "false", "precision")])
+    return np.mean(rows, 0)
+
+
+if __name__ == "__main__":
+    main()
