@@ -21,7 +21,7 @@ from bottomup.grouping.rules import RULES, Rules
 from bottomup.grouping.score import limb_agreement, people_of_pieces
 from bottomup.grouping.shadows import without_shadows
 from bottomup.grouping.tables import Tables
-from bottomup.grouping.tags import find_like_tags, join_by_tags, read_tags, weigh_limbs
+from bottomup.grouping.tags import find_like_tags, join_by_tags, read_any_tags, weigh_limbs
 
 
 class NotFinite(ValueError):
@@ -69,7 +69,7 @@ def group_maps(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (P, K, 3) and scores (P,) of the people in one image's maps, in cells.
 
-    heat (K, h, w), pafs (E, 2, h, w), tags (L, K, h, w): C-contiguous float32, not empty. sigma: spread
+    heat (K, h, w), pafs (E, 2, h, w): C-contiguous float32, not empty. tags: (L, K, h, w). sigma: spread
     of a peak in cells, measured where it is None. Raises NotFinite."""
     limbs, side, prior = tables.limbs, tables.side, tables.prior
     peaks = _peaks_of(heat, tags, sigma, side, rules)
@@ -106,7 +106,7 @@ def _peaks_of(heat: np.ndarray, tags: np.ndarray | None, sigma: float | None, si
     found, start, spread = find_peaks(heat, sigma, rules.peak_least, rules.peak_apart, rules.plateau_widest)
     if spread != spread:
         raise NotFinite
-    tag = np.empty((len(found), 0)) if tags is None else read_tags(tags, found, start)
+    tag = np.empty((len(found), 0)) if tags is None else read_any_tags(tags, found, start)
     if tags is not None and not np.isfinite(tag).all():
         raise NotFinite
     return Peaks(found, start, rank_peaks(found, start, side, heat.shape[2]), tag, spread)

@@ -26,7 +26,7 @@ def group(
     heatmaps; fields and tags where they are looked at) are NaN or infinite.
     """
     _check_request(pafs, tags, sigma)
-    arrays = (_float_array("heatmaps", heatmaps), _float_array("pafs", pafs), _float_array("tags", tags))
+    arrays = (_float_array("heatmaps", heatmaps), _float_array("pafs", pafs), _array("tags", tags))
     return _group_one(*arrays, sigma, skeleton, "")
 
 
@@ -39,7 +39,7 @@ def group_batch(maps: Maps, skeleton: Skeleton) -> list[People]:
         raise ValueError(f"heatmaps {tuple(maps.heatmaps.shape)} are of one image, not (B, K, h, w): use group")
     _check_request(maps.pafs, maps.tags, maps.sigma)
     heat = _float_array("heatmaps", maps.heatmaps)
-    pafs, tags = _float_array("pafs", maps.pafs), _float_array("tags", maps.tags)
+    pafs, tags = _float_array("pafs", maps.pafs), _array("tags", maps.tags)
 
     def people_of(i: int) -> People:
         one = (heat[i], None if pafs is None else pafs[i], None if tags is None else tags[i])
@@ -60,9 +60,8 @@ def _check_request(pafs: Any, tags: Any, sigma: float | None) -> None:
         raise ValueError(f"sigma is a peak's spread in cells, more than 0, or None; got {sigma}")
 
 
-def _float_array(name: str, maps: Any) -> Any:
-    """As C-contiguous, writeable float32 numpy (kernels are compiled for no other), without a copy where it is such;
-    None stays None."""
+def _array(name: str, maps: Any) -> Any:
+    """As real numbers in numpy, without a copy where it is such; None stays None."""
     if maps is None:
         return None
     if hasattr(maps, "detach"):  # torch, which need not be imported for this
@@ -70,7 +69,13 @@ def _float_array(name: str, maps: Any) -> Any:
     array = np.asarray(maps)
     if array.dtype.kind not in "fiub":
         raise ValueError(f"{name} must be real numbers, got {array.dtype}")
-    if array.dtype == np.float32 and array.flags.carray:
+    return array
+
+
+def _float_array(name: str, maps: Any) -> Any:
+    """As C-contiguous, writeable float32 numpy (kernels are compiled for no other), without a copy where it is such."""
+    array = _array(name, maps)
+    if array is None or (array.dtype == np.float32 and array.flags.carray):
         return array
     with np.errstate(over="ignore"):  # what overflows becomes infinite and is refused later
         return np.require(array, np.float32, ["C", "A", "W"])

@@ -8,7 +8,7 @@ import numpy as np
 
 from bottomup.grouping.assembly import absorb, have_common_joint
 from bottomup.grouping.compile import jit, jit_inside
-from bottomup.grouping.grid import SUMMANDS, on_grid
+from bottomup.grouping.grid import PUSH, SUMMANDS, on_grid
 from bottomup.grouping.limbs import bilinear
 from bottomup.grouping.matching import order_pairs, sort_best_first
 
@@ -26,6 +26,24 @@ def read_tags(tags: np.ndarray, peaks: np.ndarray, start: np.ndarray) -> np.ndar
             for i in range(start[k], start[k + 1]):
                 out[i, z] = on_grid(bilinear(plane, np.float64(peaks[i, 0]), np.float64(peaks[i, 1])), SUMMANDS)
     return out
+
+
+def read_any_tags(tags: np.ndarray, peaks: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """As `read_tags`, the same to the bit, for maps of any number type and strides, which are not copied."""
+    if tags.dtype == np.float32 and tags.flags.carray:
+        return read_tags(tags, peaks, start)
+    h, w = tags.shape[2:]
+    joint = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    x, y = peaks[:, 0].astype(np.float64).clip(0, w - 1), peaks[:, 1].astype(np.float64).clip(0, h - 1)
+    x0, y0 = x.astype(np.int64), y.astype(np.int64)
+    x1, y1, fx, fy = np.minimum(x0 + 1, w - 1), np.minimum(y0 + 1, h - 1), x - x0, y - y0
+
+    def cells(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+        return tags[:, joint, row, column].astype(np.float32).astype(np.float64)
+
+    upper = cells(y0, x0) * (1.0 - fx) + cells(y0, x1) * fx
+    value = upper * (1.0 - fy) + (cells(y1, x0) * (1.0 - fx) + cells(y1, x1) * fx) * fy
+    return np.ascontiguousarray((((value * SUMMANDS + PUSH) - PUSH) / SUMMANDS).T)
 
 
 @jit_inside

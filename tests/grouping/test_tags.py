@@ -11,6 +11,7 @@ from bottomup.grouping.tags import (
     join_by_tags,
     mean_tags,
     peak_distance,
+    read_any_tags,
     read_tags,
     tag_gap,
     weigh_limbs,
@@ -117,3 +118,17 @@ def test_grown_pieces_are_judged_by_their_mean_tag():
     # 0 - 0.6 - 1.2: neighbours are within 0.8, the ends and the mean of a pair are not
     peaks = row(5, 10, 15)
     assert joined(peaks, [0, 1, 2, 3], [0, 0.6, 1.2], limit=0.8) in ([[0, 1], [2]], [[0], [1, 2]])
+
+
+@pytest.mark.parametrize("change", ["as it is", "strided", "double", "half"])
+def test_tags_of_any_memory_layout_are_read_alike(change):
+    rng = np.random.default_rng(0)
+    tags = rng.normal(0, 2, (2, 3, 9, 11)).astype(np.float16).astype(np.float32)
+    peaks = np.column_stack((rng.uniform(0, 10, 7), rng.uniform(0, 8, 7), np.ones(7)))
+    peaks[0, :2], peaks[1, :2] = (10, 8), (0, 0)
+    peaks, start = (np.round(peaks * 8192) / 8192).astype(np.float32), np.array([0, 2, 2, 7])
+    strided = np.ascontiguousarray(tags.transpose(0, 3, 2, 1)).transpose(0, 3, 2, 1)
+    given = {"as it is": tags, "strided": strided, "double": tags.astype(float), "half": tags.astype(np.float16)}
+    found = read_any_tags(given[change], peaks, start)
+    assert np.array_equal(found, read_tags(tags, peaks, start)) and found.flags.c_contiguous
+    assert read_any_tags(given[change], peaks[:0], np.zeros(4, int)).shape == (0, 2)
