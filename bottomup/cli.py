@@ -37,7 +37,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bottomup", description="Bottom-up multi-person pose estimation.")
     parser.add_argument("--version", action="version", version=f"bottomup {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_infer, _add_evaluate, _add_train):  # one function a command, its work beside it
+    for add in (
+        _add_infer,
+        _add_evaluate,
+        _add_train,
+        _add_convert,
+        _add_models,
+    ):  # one function a command, its work beside it
         add(commands)
     return parser
 
@@ -45,7 +51,10 @@ def _parser() -> argparse.ArgumentParser:
 def _add_road_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", metavar="FILE", help="weights file (default: the weights of the package)")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto: cuda if there is one")
-    parser.add_argument("--long-side", type=int, metavar="N", help="resize pictures to this longer side")
+    sides = parser.add_mutually_exclusive_group()
+    sides.add_argument("--long-side", type=int, metavar="N", help="resize pictures to this longer side")
+    sides.add_argument("--short-side", type=int, metavar="N", help="... to this shorter side")
+    sides.add_argument("--height", type=int, metavar="N", help="... to this height")
     parser.add_argument("--flip", action="store_true", default=None, help="average with the mirrored picture")
     parser.add_argument("--scales", type=float, nargs="+", metavar="S", help="average over scales, such as 0.5 1 2")
     parser.add_argument("--evidence", choices=("both", "pafs", "tags"), help="what joins joints to people")
@@ -55,7 +64,7 @@ def _predictor(options: argparse.Namespace) -> Predictor:
     """The predictor that the road options ask for; says where it runs."""
     from bottomup.roads.predictor import load
 
-    names = ("long_side", "flip", "scales", "evidence")
+    names = ("long_side", "short_side", "height", "flip", "scales", "evidence")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     predictor = load(options.weights, options.device, **given)
     _say(f"{predictor.weights} on {predictor.device}")
@@ -177,6 +186,59 @@ def _train(options: argparse.Namespace) -> int:
         path = Path(settings.out) / "weights.safetensors"
         save_trained(network, settings, settings.steps, path)
         _say(f"weights in {path}")
+    return FINE
+
+
+# ---------------------------------------------------------------------------------------- convert
+
+_CONVERT = """\
+Writes a published checkpoint of PyTorch as a weights file: its tensors with a header that says how to
+build the network and how its authors run it (normalisation, size, flip). No code in the checkpoint is
+run. Bottom-up systems then run by `infer --weights OUT`.
+"""
+
+
+def _add_convert(commands: Commands) -> None:
+    parser = commands.add_parser("convert", help="make a weights file of a published checkpoint", description=_CONVERT)
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", help=".pth file as published")
+    parser.add_argument("out", metavar="OUT", help="weights file to write, such as w32.safetensors")
+    parser.add_argument(
+        "--as", dest="name", required=True, metavar="NAME", help="what it is: higherhrnet_w32, paf6, ..."
+    )
+    parser.set_defaults(run=_convert)
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from bottomup.roads.published import convert
+
+    method = convert(options.checkpoint, options.name, options.out)["method"]
+    runs = "" if method == "bottomup" else f"; of method {method!r}, this version runs only bottom-up weights"
+    _say(f"weights in {options.out}{runs}")
+    return FINE
+
+
+# ----------------------------------------------------------------------------------------- models
+
+
+def _add_models(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "models",
+        help="list the networks with their size and cost",
+        description="Parameters and multiply-adds of every system, measured, beside what its source reports.",
+    )
+    parser.add_argument("--match", default="", metavar="TEXT", help="only those whose name contains this")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=_models)
+
+
+def _models(options: argparse.Namespace) -> int:
+    from bottomup.nets.catalogue import find, measure, report, table
+
+    rows = find(options.match)
+    if not rows:
+        raise SettingsError(f"no system's name contains {options.match!r}; leave --match out for all")
+    measured = [measure(row) for row in rows]
+    print(json.dumps(report(measured), indent=1) if options.json else table(measured))
     return FINE
 
 

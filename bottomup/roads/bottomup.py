@@ -19,41 +19,86 @@ from bottomup.roads.fusion import fused
 from bottomup.roads.passes import averaged, with_mirrored
 
 EVIDENCE = ("both", "pafs", "tags")
+CHANNELS = ("rgb", "bgr")
+SIDES = ("long_side", "short_side", "height")
+LEAST_SIDE = 32
+LONGEST = 4  # times the size that is asked for: what another side may reach, or panoramas would fill the memory
 
 
 @dataclass(frozen=True)
 class BottomUpSettings:
     """How pictures become network inputs, and maps people.
 
-    long_side: pixels that a picture's longer side is resized to. multiple: what the padded sides are
-    multiples of. mean, std: of the RGB channels, 0..255. sigma: spread of a peak in cells, or None
-    for the network's own. flip: average with the mirrored pass. scales: passes at these multiples of
-    long_side are averaged; 1 is among them, and tags come from it alone. evidence: which maps join
-    joints to people: "both", "pafs" or "tags". prior: whether the body prior that comes with the
-    package for this skeleton joins pieces of people. Raises SettingsError that names key and value.
+    long_side, short_side, height: pixels that this side of a picture is resized to; one of them (else
+    long_side 512). multiple: what the padded sides are multiples of, None for what the network needs.
+    channels: the order that the network takes, "rgb" or "bgr". mean, std: of the channels in that
+    order, 0..255. pad: grey, 0..255, of what is padded, None for the mean colour. sigma: spread of a peak
+    in cells, or None for the network's own. flip: average with the mirrored pass. scales: passes at these
+    multiples of the size are averaged; 1 is among them, and tags come from it alone. evidence: which maps
+    join joints to people: "both", "pafs" or "tags". prior: whether the body prior that comes with the
+    package for this skeleton joins pieces of people. offset: pixels of the input, right and down, by which the
+    network's cells lie beside those of the project (see `Warp.cells`). Raises SettingsError that names key and value.
     """
 
-    long_side: int = 512
-    multiple: int = 32
+    long_side: int | None = None
+    short_side: int | None = None
+    height: int | None = None
+    multiple: int | None = None
+    channels: str = "rgb"
     mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
     std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    pad: int | None = None
     sigma: float | None = None
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
     evidence: str = "both"
     prior: bool = True
+    offset: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("mean", "std", "scales"):
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
-        _require(self.long_side >= self.multiple >= 1, "long_side", self.long_side, f"at least {self.multiple}")
+        self._check_size()
+        _require(self.channels in CHANNELS, "channels", self.channels, f"one of {', '.join(CHANNELS)}")
         _require(len(self.mean) == 3, "mean", self.mean, "three numbers")
         _require(len(self.std) == 3 and min(self.std) > 0, "std", self.std, "three positive numbers")
+        _require(self.pad is None or 0 <= self.pad <= 255, "pad", self.pad, "from 0 to 255")
         _require(self.sigma is None or self.sigma > 0, "sigma", self.sigma, "positive")
         _require(1.0 in self.scales, "scales", self.scales, "a list that contains 1")
         _require(all(0.1 <= s <= 8 for s in self.scales), "scales", self.scales, "between 0.1 and 8")
         _require(len(set(self.scales)) == len(self.scales), "scales", self.scales, "different numbers")
         _require(self.evidence in EVIDENCE, "evidence", self.evidence, f"one of {', '.join(EVIDENCE)}")
+
+    def _check_size(self) -> None:
+        if all(getattr(self, side) is None for side in SIDES):
+            object.__setattr__(self, "long_side", 512)
+        (side, pixels), *others = ((side, getattr(self, side)) for side in SIDES if getattr(self, side) is not None)
+        if others:
+            raise SettingsError(f"{side} and {others[0][0]} are both given; give one of {', '.join(SIDES)}")
+        _require(self.multiple is None or self.multiple >= 1, "multiple", self.multiple, "at least 1")
+        least = max(LEAST_SIDE, self.multiple or 1)
+        _require(pixels >= least, side, pixels, f"at least {least}")
+
+    def ratio(self, width: int, height: int) -> float:
+        """What a picture of this size is resized by; the longer side stays within `LONGEST` times the size given."""
+        pixels = self.long_side or self.short_side or self.height or 0
+        longer, shorter = max(width, height), min(width, height)
+        side = longer if self.long_side else shorter if self.short_side else height
+        return min(pixels / side, LONGEST * pixels / longer)
+
+    def colour(self) -> tuple[int, int, int]:
+        """RGB of what is padded."""
+        if self.pad is not None:
+            return (self.pad,) * 3
+        r, g, b = (round(value) for value in (self.mean if self.channels == "rgb" else self.mean[::-1]))
+        return r, g, b
+
+    def replaced(self, values: Mapping[str, Any], source: str) -> BottomUpSettings:
+        """These settings with other values; a side that is given takes the place of whichever was."""
+        own = self.to_dict()
+        if any(values.get(side) is not None for side in SIDES):
+            own = {key: value for key, value in own.items() if key not in SIDES}
+        return BottomUpSettings.of({**own, **values}, source)
 
     @staticmethod
     def of(values: Mapping[str, Any], source: str) -> BottomUpSettings:
@@ -107,7 +152,8 @@ class BottomUp:
     ) -> None:
         self.skeleton = skeleton.with_shipped_prior() if settings.prior and skeleton.prior is None else skeleton
         self.settings, self.device = settings, torch.device(device)
-        example = torch.rand(1, 3, settings.multiple, settings.multiple, generator=torch.Generator().manual_seed(0))
+        self.multiple = _multiple(network, settings)
+        example = torch.rand(1, 3, self.multiple, self.multiple, generator=torch.Generator().manual_seed(0))
         example = example.to(self.device)
         network = fused(network, example).requires_grad_(False)
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -137,18 +183,18 @@ class BottomUp:
     def prepare(self, image: np.ndarray) -> Prepared:
         """The image resized and padded for every scale."""
         height, width = image.shape[:2]
-        ratio = self.settings.long_side / max(width, height)
+        ratio = self.settings.ratio(width, height)
         inputs = tuple(self._input(image, ratio * scale) for scale in self.settings.scales)
         return Prepared(inputs, Warp.resize(ratio), (width, height))
 
     def _input(self, image: np.ndarray, ratio: float) -> np.ndarray:
-        """Resized, padded at the right and the bottom with the mean colour."""
+        """Resized, padded at the right and the bottom."""
         height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
-        step = self.settings.multiple
+        step = self.multiple
         size = (-(-width // step) * step, -(-height // step) * step)
-        mean = np.round(self.settings.mean).astype(np.uint8)
-        padded = Warp.resize(ratio).image(image, size, border=int(mean.mean()))
-        padded[height:], padded[:, width:] = mean, mean
+        colour = self.settings.colour()
+        padded = Warp.resize(ratio).image(image, size, border=sum(colour) // 3)
+        padded[height:], padded[:, width:] = colour, colour
         return padded
 
     def maps(self, prepared: Sequence[Prepared]) -> Maps:
@@ -167,6 +213,8 @@ class BottomUp:
     def _pass(self, images: list[np.ndarray]) -> Maps:
         """Maps of one scale, averaged with those of the mirrored images if the settings say so."""
         pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float()
+        if self.settings.channels == "bgr":
+            pixels = pixels.flip(1)
         pixels = (pixels - self._mean) / self._std
         maps = self._evidence(self._network(pixels))
         if not self.settings.flip:
@@ -196,7 +244,16 @@ class BottomUp:
         from bottomup.grouping import group
 
         found = group(maps.heatmaps, pafs=maps.pafs, tags=maps.tags, skeleton=self.skeleton, sigma=maps.sigma)
-        return found.warp((Warp.cells(maps.stride) @ prepared.to_input).inverse())
+        cells = Warp.cells(maps.stride) @ Warp.shift(-self.settings.offset, -self.settings.offset)
+        return found.warp((cells @ prepared.to_input).inverse())
+
+
+def _multiple(network: nn.Module, settings: BottomUpSettings) -> int:
+    """What the sides of inputs are multiples of: the settings' number, else the network's own."""
+    own = getattr(network, "multiple", None)
+    wanted = settings.multiple or own or 32
+    _require(wanted % (own or 1) == 0, "multiple", wanted, f"a multiple of the network's {own}")
+    return int(wanted)
 
 
 def _check_image(image: Any, number: int) -> None:

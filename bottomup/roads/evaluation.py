@@ -13,6 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from bottomup.core import Sample, Skeleton
+from bottomup.core.layouts import as_written, written_skeleton
 from bottomup.data.coco import load_json, read_coco
 from bottomup.errors import DataError
 from bottomup.metrics.bootstrap import bootstrap_interval
@@ -52,13 +53,14 @@ def evaluate(
     images: where pictures or shards are, by default beside the file. levels: only pictures with one of
     these `annotation_level`s. Raises DataError that names the file where the set cannot be used.
     """
-    samples = _of_levels(read_coco(data, images, skeleton=predictor.road.skeleton), Path(data), levels)
+    skeleton = written_skeleton(predictor.road.skeleton)
+    samples = _of_levels(read_coco(data, images, skeleton=skeleton), Path(data), levels)
     predictor.clock.seconds.clear()
     start = time.perf_counter()
     results = _results(predictor, samples, progress)
     seconds = predictor.clock.seconds | {"all": time.perf_counter() - start}
     judged = evaluate_keypoints(
-        data, results, image_ids=[sample.image_id for sample in samples], sigmas=predictor.road.skeleton.sigmas
+        data, results, image_ids=[sample.image_id for sample in samples], sigmas=skeleton.sigmas
     )
     a_picture = {stage: spent / len(samples) for stage, spent in seconds.items()}
     return Report(judged.numbers, bootstrap_interval(judged), len(samples), len(results), a_picture)
@@ -72,7 +74,7 @@ def dev_judge(
     Raises DataError at once where the set cannot be used.
     """
     skeleton, settings = Skeleton(**header["skeleton"]), BottomUpSettings.of(header["road"], "road")
-    _of_levels(read_coco(data, images, skeleton=skeleton), Path(data), ())
+    _of_levels(read_coco(data, images, skeleton=written_skeleton(skeleton)), Path(data), ())
 
     def judge(network: nn.Module) -> dict[str, float]:
         road = BottomUp(network, skeleton, settings, next(network.parameters()).device)
@@ -85,7 +87,7 @@ def _results(predictor: Predictor, samples: Sequence[Sample], progress: bool) ->
     def entries(sample: Sample) -> list[dict[str, Any]]:
         with predictor.clock("read"):
             image = sample.load()
-        return predictor.road([image])[0].to_coco(sample.image_id)
+        return as_written(predictor.road([image])[0]).to_coco(sample.image_id)
 
     results: list[dict[str, Any]] = []
     with one_thread_a_stream(predictor.device, len(samples)) as streams, ThreadPoolExecutor(streams) as pool:

@@ -21,6 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bottomup.core import Maps
+from bottomup.core.layouts import as_written
 from bottomup.errors import InputError
 from bottomup.files.atomic import replacing
 from bottomup.files.images import ImageFile, common_folder, find_images, read_image
@@ -179,7 +180,7 @@ class _Run:
 
             with replacing(self.outputs.drawn(picture.file.name), sync=False) as file:
                 _save_jpeg(draw(picture.image, people), file)
-        entries = people.to_coco(0)
+        entries = as_written(people).to_coco(0)
         for entry in entries:
             del entry["image_id"]  # it is known when all inputs are
         picture.seconds["write"] = time.perf_counter() - grouped

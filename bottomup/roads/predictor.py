@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bottomup.core import People, Skeleton
-from bottomup.errors import InputError
+from bottomup.errors import InputError, SettingsError
 from bottomup.files.images import read_image
 from bottomup.files.weights import default_weights, read_weights
 from bottomup.nets import build
@@ -53,13 +53,14 @@ def load(weights: str | Path | None = None, device: str = "auto", **settings: An
 
     device: "cpu", "cuda", or "auto" for cuda where there is one. settings: long_side, flip, scales,
     evidence and the other settings of the road, in place of those in the file.
-    Raises InputError for an unusable file, SettingsError for settings or a device that cannot be used.
+    Raises InputError for an unusable file, SettingsError for settings, a device or a method that cannot be used.
     """
     place = available_device(device)
     path = default_weights() if weights is None else Path(weights)
     tensors, header = read_weights(path)
     if header.get("method") != "bottomup":
-        raise InputError(f"{path}: weights of method {header.get('method')!r}, this version runs 'bottomup'")
+        method = header.get("method")
+        raise SettingsError(f"{path}: weights of method {method!r}, this version runs only bottom-up weights")
     try:
         skeleton = Skeleton(**header["skeleton"])
         network = build(**header["network"])
@@ -67,5 +68,5 @@ def load(weights: str | Path | None = None, device: str = "auto", **settings: An
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         what = " ".join(str(error).split())
         raise InputError(f"{path}: header and weights do not make a system ({what}); fetch the file again") from error
-    stored = BottomUpSettings.of(header.get("road", {}), str(path)).to_dict()
-    return Predictor(BottomUp(network, skeleton, BottomUpSettings.of(stored | settings, "settings"), place), path)
+    stored = BottomUpSettings.of(header.get("road", {}), str(path))
+    return Predictor(BottomUp(network, skeleton, stored.replaced(settings, "settings"), place), path)

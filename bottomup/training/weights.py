@@ -16,18 +16,11 @@ from bottomup.training.config import TrainSettings
 
 def weights_header(settings: TrainSettings, steps: int, sources: Sequence[str] = ()) -> dict[str, Any]:
     """How to build and run the network, and how it came about: `steps` of this run, after `sources`."""
-    skeleton = SKELETONS[settings.skeleton]
     return {
         "format": FORMAT,
         "method": "bottomup",
         "network": dict(settings.network),
-        "skeleton": {
-            "name": skeleton.name,
-            "joints": skeleton.joints,
-            "limbs": skeleton.limbs,
-            "mirror": skeleton.mirror,
-            "sigmas": skeleton.sigmas,
-        },
+        "skeleton": SKELETONS[settings.skeleton].to_dict(),
         "road": dict(settings.road),
         "training": {"steps": steps, "sources": list(sources), "settings": asdict(settings)},
     }

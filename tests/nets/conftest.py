@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bottomup.nets.count import count
+
 torch.set_num_threads(1)
 
 
@@ -22,11 +24,11 @@ def images() -> Callable[[int, int, int], Tensor]:
 def parameters() -> Callable[..., int]:
     """Trainable parameters of what is made with these options; no weights are drawn."""
 
-    def count(make: Callable[..., nn.Module], /, **options: Any) -> int:
+    def parameters_of(make: Callable[..., nn.Module], /, **options: Any) -> int:
         with torch.device("meta"):
             return sum(p.numel() for p in make(**options).parameters())
 
-    return count
+    return parameters_of
 
 
 @pytest.fixture(scope="session")
@@ -36,29 +38,10 @@ def operations() -> Callable[..., int]:
     every_head: with the heads too that only training needs.
     """
 
-    def count(
-        make: Callable[..., nn.Module], height: int, width: int, /, *, every_head: bool = False, **options: Any
-    ) -> int:
-        found: list[int] = []
+    def operations_of(make: Callable[..., nn.Module], height: int, width: int, /, **options: Any) -> int:
+        return count(make, (height, width), **options).operations
 
-        def hook(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            # every number that goes into a transposed convolution, or comes out of another, meets so many weights
-            numbers = inputs[0] if isinstance(layer, nn.ConvTranspose2d) else output
-            found.append(numbers.numel() * layer.weight[0].numel())
-
-        with torch.device("meta"), torch.no_grad():
-            network = make(**options).eval()
-            network.every_head = every_head
-            for layer in list(network.modules()):
-                if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                    layer.register_forward_hook(hook)
-                for name, norm in layer.named_children():
-                    if isinstance(norm, nn.BatchNorm2d):  # slow without weights, and free of what is counted
-                        setattr(layer, name, nn.Identity())
-            network(torch.empty(1, 3, height, width))
-        return sum(found)
-
-    return count
+    return operations_of
 
 
 @pytest.fixture(scope="session")

@@ -113,19 +113,71 @@ def test_inputs_are_padded_with_the_mean_colour(make_road):
     assert (tall[:, 100:] == (10, 20, 30)).all() and (tall[:, :100] == 77).all()
 
 
-def test_the_network_sees_normalised_rgb(skeleton):
-    seen = []
+class Spy(torch.nn.Module):
+    """Notes what it sees, and sees nobody."""
 
-    class Spy(torch.nn.Module):
-        def forward(self, images):
-            seen.append(images)
-            empty = torch.zeros(len(images), 3, images.shape[2] // 4, images.shape[3] // 4)
-            return [Maps(empty, tags=empty[:, None], stride=4)]
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[torch.Tensor] = []
 
-    road = BottomUp(Spy(), skeleton, BottomUpSettings(long_side=64, mean=(10, 20, 30), std=(2, 4, 5)))
-    road([np.full((64, 64, 3), (12, 28, 20), np.uint8)])
-    assert seen[-1].shape == (1, 3, 64, 64)
-    torch.testing.assert_close(seen[-1][0, :, 5, 5], torch.tensor([1.0, 2.0, -2.0]))
+    def __deepcopy__(self, memo):
+        return self
+
+    def forward(self, images):
+        self.seen.append(images)
+        empty = torch.zeros(len(images), 3, images.shape[2] // 4, images.shape[3] // 4)
+        return [Maps(empty, tags=empty[:, None], stride=4)]
+
+
+@pytest.mark.parametrize(("channels", "expected"), [("rgb", [1.0, 2.0, -2.0]), ("bgr", [5.0, 2.0, -3.6])])
+def test_the_network_sees_normalised_channels_in_its_order(skeleton, channels, expected):
+    spy = Spy()
+    settings = BottomUpSettings(long_side=64, channels=channels, mean=(10, 20, 30), std=(2, 4, 5))
+    BottomUp(spy, skeleton, settings)([np.full((64, 64, 3), (12, 28, 20), np.uint8)])
+    assert spy.seen[-1].shape == (1, 3, 64, 64)
+    torch.testing.assert_close(spy.seen[-1][0, :, 5, 5], torch.tensor(expected))
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "shape"),
+    [
+        ({"long_side": 128}, (200, 100), (64, 128)),
+        ({"short_side": 64}, (200, 100), (64, 128)),
+        ({"short_side": 64}, (100, 300), (192, 64)),
+        ({"height": 64}, (100, 300), (64, 32)),
+        ({"height": 64}, (200, 100), (64, 128)),
+        ({"short_side": 64}, (5000, 3), (32, 256)),  # at most four times as long as the size that is asked for
+        ({"height": 64}, (5000, 3), (32, 256)),
+        ({}, (512, 256), (256, 512)),
+    ],
+)
+def test_pictures_are_resized_by_the_side_that_is_given(make_road, side, size, shape):
+    prepared = make_road(**({"long_side": None} | side)).prepare(np.zeros((size[1], size[0], 3), np.uint8))
+    assert prepared.inputs[0].shape == (*shape, 3)
+
+
+def test_padding_may_have_a_colour_of_its_own(make_road):
+    image = np.full((100, 200, 3), 77, np.uint8)
+    assert (make_road(pad=128, multiple=96).prepare(image).inputs[0][130:] == 128).all()
+    bgr = make_road(mean=(10, 20, 30), channels="bgr", multiple=96).prepare(image).inputs[0]
+    assert (bgr[130:] == (30, 20, 10)).all()
+
+
+def test_sides_are_multiples_of_what_the_network_needs(skeleton):
+    def road(own, **settings):
+        spy = Spy()
+        spy.multiple = own
+        return BottomUp(spy, skeleton, BottomUpSettings(long_side=96, **settings))
+
+    assert road(8).multiple == 8 and road(64).multiple == 64 and road(8, multiple=16).multiple == 16
+    with pytest.raises(SettingsError, match="multiple is 24, it must be a multiple of the network's 16"):
+        road(16, multiple=24)
+
+
+def test_cells_may_lie_beside_the_projects(make_road, picture, figures):
+    image = picture((256, 192), figures)
+    (plain,), (moved,) = make_road()([image]), make_road(offset=0.5)([image])
+    np.testing.assert_allclose(in_order(moved)[..., :2], in_order(plain)[..., :2] + 0.5, atol=1e-4)
 
 
 def test_the_clock_tells_the_stages(make_road, picture, figures):
@@ -149,6 +201,11 @@ def test_evidence_that_the_network_lacks_is_an_error(skeleton):
     "wrong, named",
     [
         ({"long_side": 16}, "long_side is 16"),
+        ({"height": 16}, "height is 16"),
+        ({"height": 96, "short_side": 96}, "short_side and height are both given"),
+        ({"multiple": 0}, "multiple is 0"),
+        ({"channels": "RGB"}, "channels is RGB, it must be one of rgb, bgr"),
+        ({"pad": 300}, "pad is 300"),
         ({"mean": (1, 2)}, "mean"),
         ({"std": (1, 0, 1)}, "std"),
         ({"sigma": 0.0}, "sigma"),

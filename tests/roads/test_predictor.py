@@ -107,7 +107,6 @@ def test_bad_input_raises_and_names_the_file(predictor, tmp_path):
 @pytest.mark.parametrize(
     "change, named",
     [
-        ({"method": "topdown"}, "method 'topdown'"),
         ({"network": {"name": "alexnet"}}, "alexnet"),
         ({"network": NETWORK | {"joints": 5}}, "do not make a system"),
         ({"network": NETWORK | {"colour": 5}}, "colour"),
@@ -119,6 +118,22 @@ def test_a_file_that_makes_no_system_is_named(tmp_path, tensors, change, named):
     save_weights(tmp_path / "w", tensors, HEADER | change)
     with pytest.raises(InputError, match=f"(?s)w: .*{named}"):
         load(tmp_path / "w", "cpu")
+
+
+@pytest.mark.parametrize("method", ["topdown", "detector", None])
+def test_weights_of_other_methods_are_refused(tmp_path, tensors, method):
+    save_weights(tmp_path / "w", tensors, HEADER | {"method": method})
+    with pytest.raises(SettingsError, match=f"w: .*{method}.*, this version runs only bottom-up weights"):
+        load(tmp_path / "w", "cpu")
+
+
+def test_a_side_takes_the_place_of_the_stored_one(tmp_path, tensors):
+    save_weights(tmp_path / "w", tensors, HEADER | {"road": {"height": 96}})
+    assert load(tmp_path / "w", "cpu").road.settings.height == 96
+    settings = load(tmp_path / "w", "cpu", short_side=64).road.settings
+    assert (settings.long_side, settings.short_side, settings.height) == (None, 64, None)
+    with pytest.raises(SettingsError, match="settings: long_side and height are both given"):
+        load(tmp_path / "w", "cpu", height=64, long_side=64)
 
 
 def test_wrong_road_settings_name_the_file(tmp_path, tensors):
