@@ -188,10 +188,12 @@ def write_bids(
     if height > 0:
         near = surest_joint(member, a, k, known.prior, known.rank)
         expected_place(person, k, near, height, known, scratch.place)
+        px, py = known.columns[0, first:last], known.columns[1, first:last]
+        x0, y0 = known.columns[0, person[near]], known.columns[1, person[near]]
         x, y = scratch.x[: last - first], scratch.y[: last - first]
-        for i in range(len(bid)):
-            x[i] = known.columns[0, first + i] - known.columns[0, person[near]]
-            y[i] = known.columns[1, first + i] - known.columns[1, person[near]]
+        for i in range(len(x)):
+            x[i] = px[i] - x0
+            y[i] = py[i] - y0
         add_place_worth(scratch.place, x, y, bids, bid)
     return bid
 
