@@ -93,7 +93,8 @@ def _recipe(header: dict[str, Any]) -> str:
     phases = ", then ".join(f"{p['size']} px in batches of {p['batch']}" for p in settings["phases"])
     start = settings["start"] if settings["start"] in ("imagenet", "random") else "the weights of an earlier run"
     ran = "`python train.py` with the settings in the header of the file, a stage of `configs/default.yaml`"
-    lines = [f"Start: {start}. {training['steps']} steps of AdamW: {phases}. {ran}."]
+    movers = "AdamW, with Muon for kernels" if settings["optimiser"].get("kernels") else "AdamW"
+    lines = [f"Start: {start}. {training['steps']} steps of {movers}: {phases}. {ran}."]
     lines += [f"Before that: {source}." for source in training["sources"]]
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """The default network: a light backbone, multi-scale fusion and two supervised stages at stride 4.
 
     images -> EfficientNet-Lite0 -> features at strides 4, 8, 16, 32
-    neck    coarse to fine: attention fusion, then inception blocks  -> features at 4, 8, 16
+    neck    coarse to fine: attention fusion, inception blocks at 16 and 8  -> features at 4, 8, 16
     stage 1 head on the features at stride 4
     stage 2 down to 16 and up again from features + maps of stage 1, head at stride 4
 
@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from bottomup.core.maps import Maps
 from bottomup.nets.blocks import AttentionFusion, conv_bn
 from bottomup.nets.mobile import EfficientNetLite0
-
-STRIDE = 4
+from bottomup.nets.network import PoseNetwork
 
 
 class Inception(nn.Module):
@@ -49,7 +48,10 @@ class Inception(nn.Module):
 
 
 class Neck(nn.Module):
-    """Backbone features at 4, 8, 16, 32 -> fused features at 4, 8, 16, coarse context in each."""
+    """Backbone features at 4, 8, 16, 32 -> fused features at 4, 8, 16, coarse context in each.
+
+    No inception at stride 4: it would cost as much as all others of the neck, and the second stage has one there.
+    """
 
     def __init__(self, inputs: tuple[int, ...], widths: tuple[int, int, int]) -> None:
         super().__init__()
@@ -57,7 +59,7 @@ class Neck(nn.Module):
         self.lateral = nn.ModuleList(conv_bn(i, w) for i, w in zip(inputs, widths, strict=False))
         self.narrow = nn.ModuleList((conv_bn(widths[1], widths[0]), conv_bn(widths[2], widths[1]), nn.Identity()))
         self.fuse = nn.ModuleList(AttentionFusion(w) for w in widths)
-        self.mix = nn.ModuleList(Inception(w) for w in widths)
+        self.mix = nn.ModuleList((nn.Identity(), Inception(widths[1]), Inception(widths[2])))
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         coarse = self.context(features[3])
@@ -90,7 +92,7 @@ class Refine(nn.Module):
         return self.mix_up[0](self.fuse[0](fine, self.narrow[0](middle)))
 
 
-class MspafMobile(nn.Module):
+class MspafMobile(PoseNetwork):
     """images (B, 3, H, W), sides multiples of 32 -> two Maps at stride 4 (one in eval).
 
     joints: K. limbs: E, for 2 E PAF channels. tags: L, for L K tag channels (0: no tags).
@@ -112,9 +114,9 @@ class MspafMobile(nn.Module):
         self.backbone = EfficientNetLite0()
         self.neck = Neck(self.backbone.channels, widths)
         self.refine = Refine(maps, widths)
-        self.heads = nn.ModuleList(self._head(widths[0], maps) for _ in range(2))
+        self.answers = nn.ModuleList(self._answer(widths[0], maps) for _ in range(2))
 
-    def _head(self, width: int, maps: int) -> nn.Conv2d:
+    def _answer(self, width: int, maps: int) -> nn.Conv2d:
         # Maps are nearly empty: starting near zero spares the first steps a large, useless loss. Tags that
         # all start alike would push nobody apart, so theirs start wider.
         head = nn.Conv2d(width, maps, 1)
@@ -123,12 +125,16 @@ class MspafMobile(nn.Module):
         nn.init.constant_(head.bias, 0)  # type: ignore[arg-type]  # there is one
         return head
 
-    def forward(self, images: Tensor) -> list[Maps]:
+    def heads(self, images: Tensor) -> list[Tensor]:
+        """Heatmaps, PAFs and tags along channels, of both stages or of the last."""
         fused = self.neck(self.backbone(images))
-        first = self.heads[0](fused[0])
-        last = self.heads[1](self.refine(fused, first))
-        outputs = [first, last] if self.training else [last]
-        return [self._split(maps) for maps in outputs]
+        first = self.answers[0](fused[0])
+        last = self.answers[1](self.refine(fused, first))
+        return [first, last] if self.supervised else [last]
+
+    def read(self, heads: list[Tensor]) -> list[Maps]:
+        """One Maps a stage, at stride 4."""
+        return [self._split(head) for head in heads]
 
     def _split(self, maps: Tensor) -> Maps:
         batch, _, h, w = maps.shape
@@ -137,6 +143,6 @@ class MspafMobile(nn.Module):
             heat,
             pafs.reshape(batch, self.limbs, 2, h, w),
             tags.reshape(batch, self.tags, self.joints, h, w) if self.tags else None,
-            stride=STRIDE,
+            stride=self.stride,
             sigma=self.sigma,
         )

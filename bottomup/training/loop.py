@@ -54,8 +54,8 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     group = join_group(device)
     torch.manual_seed(settings.seed)
     torch.set_flush_denormal(True)  # gradients fade into numbers that a CPU computes with ten times as slowly
-    sets = mixtures(settings, skeleton)
     network = build(**settings.network).to(device)
+    sets = mixtures(settings, skeleton, network.stride)  # type: ignore[arg-type]  # bottom-up networks have one
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     movers = optimisers(network, settings, group)

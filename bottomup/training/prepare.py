@@ -12,14 +12,13 @@ from bottomup.core import People, Sample, Skeleton
 from bottomup.data.coco import read_coco
 from bottomup.data.loader import Mixture
 from bottomup.errors import SettingsError
-from bottomup.nets.mspaf_mobile import STRIDE
 from bottomup.training.config import DataSet, TrainSettings
 from bottomup.training.muon import Muon
 from bottomup.training.parallel import Group
 
 
-def mixtures(settings: TrainSettings, skeleton: Skeleton) -> list[Mixture]:
-    """One mixture a phase, over the same samples."""
+def mixtures(settings: TrainSettings, skeleton: Skeleton, stride: int) -> list[Mixture]:
+    """One mixture a phase, over the same samples. stride: of the network's maps in pixels."""
     sets = [read_set(chosen, skeleton) for chosen in settings.sets]
     weights = [chosen.weight for chosen in settings.sets]
     return [
@@ -27,7 +26,7 @@ def mixtures(settings: TrainSettings, skeleton: Skeleton) -> list[Mixture]:
             sets,
             weights,
             size=phase.size,
-            stride=STRIDE,
+            stride=stride,
             skeleton=skeleton,
             augmentation=settings.augmentation,
             seed=settings.seed,
@@ -95,7 +94,7 @@ def optimisers(network: nn.Module, settings: TrainSettings, group: Group) -> lis
 
 def is_kernel(name: str, p: nn.Parameter) -> bool:
     """Whether a parameter is a matrix between layers: no norm, bias, depthwise kernel or head."""
-    return p.ndim == 4 and p.shape[1] > 1 and not name.startswith("heads.")
+    return p.ndim == 4 and p.shape[1] > 1 and not name.startswith("answers.")
 
 
 def freeze(network: nn.Module, blocks: int) -> None:

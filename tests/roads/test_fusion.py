@@ -41,7 +41,7 @@ class Net(nn.Module):
 @torch.no_grad()
 def test_the_default_network_answers_the_same_without_batch_norms():
     network = with_statistics(build("mspaf_mobile", widths=(16, 16, 16))).eval()
-    nn.init.normal_(network.heads[1].weight)
+    nn.init.normal_(network.answers[1].weight)
     images = torch.rand(1, 3, 64, 64)
     folded = fused(network, torch.rand(1, 3, 32, 32))
     assert norms(folded) == 0 and norms(network) > 50

@@ -69,9 +69,9 @@ def test_counters_of_training_may_be_left_out(tmp_path, tensors):
     assert len(needed) < len(tensors)
     save_weights(tmp_path / "w", needed, HEADER)
     assert len(load(tmp_path / "w", "cpu")(np.zeros((40, 40, 3), np.uint8))) == 0
-    del needed["heads.1.weight"]
+    del needed["answers.1.weight"]
     save_weights(tmp_path / "w", needed, HEADER)
-    with pytest.raises(InputError, match="w: .*heads.1.weight"):
+    with pytest.raises(InputError, match="w: .*answers.1.weight"):
         load(tmp_path / "w", "cpu")
 
 

@@ -82,10 +82,10 @@ def test_muon_moves_the_kernels_and_adamw_the_rest() -> None:
     assert len(rate) == sum(p.requires_grad for p in network.parameters())
     for group in muon.param_groups:
         for p in group["params"]:
-            assert is_kernel(names[id(p)], p) and p.ndim == 4 and p.shape[1] > 1 and "heads" not in names[id(p)]
+            assert is_kernel(names[id(p)], p) and p.ndim == 4 and p.shape[1] > 1 and "answers" not in names[id(p)]
     assert rate[id(network.refine.down[0][0].weight)] == 4e-3
     assert rate[id(network.backbone._blocks[9]._expand_conv.weight)] == 2e-3
     assert rate[id(network.backbone._blocks[9]._depthwise_conv.weight)] == 5e-4
-    assert rate[id(network.heads[0].weight)] == 1e-3
+    assert rate[id(network.answers[0].weight)] == 1e-3
     (alone,) = optimisers(build("mspaf_mobile", widths=[16, 16, 16]), TrainSettings("out", 1, (), {}), Group())
     assert isinstance(alone, torch.optim.AdamW)
