@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bottomup.grouping.compile import jit, jit_inside
+from bottomup.grouping.compile import jit
 from bottomup.grouping.matching import order_pairs
 
 
@@ -26,7 +26,7 @@ def single_pieces(start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return member, np.arange(n)
 
 
-@jit_inside
+@jit
 def have_common_joint(member: np.ndarray, a: int, b: int) -> bool:
     """Whether pieces a and b both have some joint."""
     common = False

@@ -88,7 +88,7 @@ def group_maps(
     )
     bids = bids if pafs is not None else bids._replace(limb_due=0.0)  # no fields, so none are due
     fewest = min(rules.person_joints, len(side))
-    if len(prior) or pafs is not None:  # tags alone do not say who is near
+    if len(prior) or (pafs is not None and tags is not None):  # one evidence alone would only repeat itself
         exchange_joints(known, side, bids, rules.sweeps, fewest, pieces.member)
     if len(prior):
         share_peaks(known, bids, pieces.member)

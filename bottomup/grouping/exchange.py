@@ -128,7 +128,7 @@ def add_fields(person: np.ndarray, k: int, known: Evidence, sign: float, fields:
     return present
 
 
-@jit_inside
+@jit
 def expected_place(person: np.ndarray, k: int, near: int, height: float, known: Evidence, place: np.ndarray) -> None:
     """Writes the density of joint k of a person with joints (K,), as seen from all of them; surer ones count for more.
 
@@ -156,7 +156,7 @@ def expected_place(person: np.ndarray, k: int, near: int, height: float, known: 
         place[z] /= weights * height * height
 
 
-@jit_inside
+@jit
 def add_place_worth(place: np.ndarray, x: np.ndarray, y: np.ndarray, bids: Bids, bid: np.ndarray) -> None:
     """Adds to bids (m,) what the places x, y (m,) are worth, from the joint that `expected_place` starts from."""
     for i in range(len(bid)):
@@ -165,7 +165,7 @@ def add_place_worth(place: np.ndarray, x: np.ndarray, y: np.ndarray, bids: Bids,
         bid[i] += bids.place * (max(place[0] - 0.5 * square, bids.place_worst) + bids.place_usual)
 
 
-@jit_inside
+@jit
 def write_bids(
     a: int,
     k: int,

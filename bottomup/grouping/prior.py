@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from bottomup.grouping.assembly import absorb, have_common_joint
-from bottomup.grouping.compile import jit, jit_inside
+from bottomup.grouping.compile import jit
 from bottomup.grouping.grid import CELLS, SUMMANDS, on_grid
 from bottomup.grouping.matching import order_pairs
 from bottomup.grouping.tags import agreement, mean_tags, tag_gap
@@ -48,7 +48,7 @@ def measure_piece(
     piece[a, 3] = on_grid(piece[a, 3] / max(piece[a, 5], 1), CELLS)
 
 
-@jit_inside
+@jit
 def surest_joint(member: np.ndarray, a: int, k: int, prior: np.ndarray, rank: np.ndarray) -> int:
     """The joint of piece a from which joint k is placed most surely; of equal ones the better peak. -1: none."""
     best = -1
@@ -96,7 +96,7 @@ def pieces_fit(
     return fit + agreement(tag_gap(mean, a, mean, b)) if mean.shape[1] > 0 else fit
 
 
-@jit_inside
+@jit
 def larger_first(a: int, b: int, piece: np.ndarray) -> tuple[int, int]:
     """The two pieces, that with more joints first; of equal ones that with the better peak."""
     if piece[b, 5] > piece[a, 5] or (piece[b, 5] == piece[a, 5] and piece[b, 4] < piece[a, 4]):
