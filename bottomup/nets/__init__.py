@@ -7,6 +7,10 @@ from typing import Any
 
 from torch import nn
 
+from bottomup.nets.published import from_published
+
+__all__ = ["NETWORKS", "build", "description", "from_published", "network_class"]
+
 NETWORKS: dict[str, str] = {  # name -> module in this folder and class, imported when built
     "mspaf_mobile": "mspaf_mobile:MspafMobile",
     "mspaf": "mspaf:MSPAF",
