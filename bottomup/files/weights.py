@@ -11,7 +11,7 @@ from bottomup.errors import InputError
 from bottomup.files.atomic import replacing
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 FORMAT = 1
 _KEY = "bottomup"  # safetensors metadata is text to text: the whole header is JSON under this one key
@@ -33,6 +33,12 @@ def save_weights(
     content = save(stored, {_KEY: json.dumps(header)})
     with replacing(path) as file:
         file.write(content)
+
+
+def tensors_to_keep(network: nn.Module) -> dict[str, Tensor]:
+    """A network's tensors but those of use in training alone: batch norms' counters."""
+    counters = "num_batches_tracked"
+    return {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(counters)}
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:

@@ -12,7 +12,7 @@ from torch import nn
 
 from bottomup.core import COCO17, CROWDPOSE14, MPII16, OPENPOSE18, POSETRACK15, Skeleton
 from bottomup.errors import DataError
-from bottomup.files.weights import FORMAT, read_checkpoint, save_weights
+from bottomup.files.weights import FORMAT, read_checkpoint, save_weights, tensors_to_keep
 from bottomup.nets import description
 from bottomup.nets.published import load_published
 
@@ -82,9 +82,7 @@ def convert(checkpoint: str | Path, name: str, out: str | Path) -> dict[str, Any
     """
     network = load_published(name, read_checkpoint(checkpoint))
     header = header_of(name, network)
-    counters = "num_batches_tracked"  # of use in training alone
-    tensors = {key: tensor for key, tensor in network.state_dict().items() if not key.endswith(counters)}
-    save_weights(out, tensors, header)
+    save_weights(out, tensors_to_keep(network), header)
     return header
 
 

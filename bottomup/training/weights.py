@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from bottomup.core import SKELETONS
-from bottomup.files.weights import FORMAT, save_weights
+from bottomup.files.weights import FORMAT, save_weights, tensors_to_keep
 from bottomup.training.config import TrainSettings
 
 
@@ -28,6 +28,4 @@ def weights_header(settings: TrainSettings, steps: int, sources: Sequence[str] =
 
 def save_trained(network: nn.Module, settings: TrainSettings, steps: int, path: Path) -> None:
     """Writes a network (the averaged one) in half precision, complete or not at all."""
-    counters = "num_batches_tracked"  # of use in training alone
-    tensors = {name: tensor for name, tensor in network.state_dict().items() if not name.endswith(counters)}
-    save_weights(path, tensors, weights_header(settings, steps), half=True)
+    save_weights(path, tensors_to_keep(network), weights_header(settings, steps), half=True)
