@@ -1,0 +1,56 @@
+"""`bottomup infer`: photographs in, people out."""
+
+from __future__ import annotations
+
+import argparse
+
+from bottomup.commands.common import FINE, NOTHING_DONE, SOME_FAILED, Commands, say
+from bottomup.commands.road import add_road_options, chosen_predictor
+from bottomup.errors import SettingsError
+
+TEXT = """\
+Finds the people in photographs. OUT/results.json holds them as COCO results, with file_name and an
+image_id: the number that a file's stem is (000000000139.jpg: 139; the first, if several are the same),
+else the input's index, else counted on from the largest. OUT/records.jsonl holds one line an input.
+The same command goes on where an interrupted run ended.
+"""
+
+
+def add(commands: Commands) -> None:
+    """Adds the command to the command line."""
+    parser = commands.add_parser(
+        "infer",
+        help="find the people in photographs",
+        description=TEXT,
+        epilog="Exit code 0: all fine; 3: some inputs failed (see records.jsonl); 2: nothing could be done.",
+    )
+    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="pictures, folders (with all below), or globs")
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument("--draw", action="store_true", help="write pictures with skeletons to OUT/drawn")
+    parser.add_argument("--batch", type=int, metavar="N", help="pictures in a network batch")
+    parser.add_argument("--overwrite", action="store_true", help="forget what an earlier run left in OUT")
+    add_road_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Runs it; the exit code."""
+    if options.batch is not None and options.batch < 1:
+        raise SettingsError(f"--batch is {options.batch}, it must be at least 1")
+    from bottomup.roads.pipeline import run_folder
+
+    predictor = chosen_predictor(options)
+    how = {"draw": options.draw, "batch": options.batch, "overwrite": options.overwrite, "progress": True}
+    try:
+        counts = run_folder(predictor, options.inputs, options.out, **how)
+    except KeyboardInterrupt:
+        say("what is done is kept; the same command goes on from there")
+        raise
+    done = counts["ok"] + counts["empty"]
+    say(
+        f"{done} pictures done: {counts['people']} people in {counts['ok']}, nobody in {counts['empty']}; "
+        f"{counts['error']} failed; results in {options.out}"
+    )
+    if not counts["error"]:
+        return FINE
+    return SOME_FAILED if done else NOTHING_DONE
