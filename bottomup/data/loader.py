@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,11 +73,15 @@ class _Remembered:
         return self.image
 
 
+def remembered(sample: Sample) -> Sample:
+    """The same sample, whose picture is decoded once and kept (about 1 MB for one of 640 x 512)."""
+    return replace(sample, load=_Remembered(sample))
+
+
 class Mixture(Dataset[Example]):
     """Training pictures by number; the number and the seed alone decide what a picture is.
 
-    sets: samples of each data set; weights: how often each is drawn. remember: keep decoded pictures
-    in memory (about 1 MB for one of 640 x 512).
+    sets: samples of each data set; weights: how often each is drawn.
     """
 
     def __init__(
@@ -89,7 +94,6 @@ class Mixture(Dataset[Example]):
         skeleton: Skeleton,
         augmentation: Augmentation,
         seed: int,
-        remember: bool = False,
     ) -> None:
         if len(sets) != len(weights) or not sets or min(map(len, sets)) == 0 or min(weights) <= 0:
             raise ValueError("every data set of a mixture needs samples and a positive weight")
@@ -97,10 +101,6 @@ class Mixture(Dataset[Example]):
         self.shares = np.array(weights, float) / sum(weights)
         self.size, self.stride, self.skeleton = size, stride, skeleton
         self.augmentation, self.seed = augmentation, seed
-        if remember:
-            for samples in self.sets:
-                for i, sample in enumerate(samples):
-                    samples[i] = replace(sample, load=_Remembered(sample))
 
     def pick(self, rng: np.random.Generator) -> Sample:
         """One sample of one set."""
@@ -112,10 +112,16 @@ class Mixture(Dataset[Example]):
         return make_example(self.pick, self.size, self.stride, self.augmentation, self.skeleton, rng)
 
 
-def batches(mixture: Mixture, batch: int, numbers: Sequence[int], workers: int) -> Iterator[Batch]:
-    """The training pictures of these numbers in order, `batch` at a time, the same for any number of workers."""
+def batches(
+    examples: Dataset[Any],
+    batch: int,
+    numbers: Sequence[int],
+    workers: int,
+    collate: Callable[[Sequence[Any]], Any] = collate,
+) -> Iterator[Any]:
+    """The training examples of these numbers in order, `batch` at a time, the same for any number of workers."""
     loader = DataLoader(
-        mixture,
+        examples,
         batch_size=batch,
         sampler=numbers,  # type: ignore[arg-type]  # any sized iterable will do
         num_workers=workers,

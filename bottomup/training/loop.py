@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,19 +12,18 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from bottomup.core import SKELETONS, Skeleton
-from bottomup.data.loader import Batch, Mixture, batches
+from bottomup.core import SKELETONS
+from bottomup.data.loader import batches
 from bottomup.errors import SettingsError
 from bottomup.nets import build
 from bottomup.nets.device import available_device
-from bottomup.targets.encode import Labels, encode
-from bottomup.targets.losses import bottomup_loss
 from bottomup.training.average import WeightAverage
 from bottomup.training.checkpoint import load_snapshot, save_snapshot
 from bottomup.training.config import TrainSettings
 from bottomup.training.parallel import Group, average_gradients, join_group, share_start, wait_for_all
-from bottomup.training.prepare import mixtures, optimisers, start_weights
+from bottomup.training.prepare import optimisers, start_weights
 from bottomup.training.schedule import phase_bounds, rate_factor
+from bottomup.training.tasks import Task, task_of
 
 ALONE = Group()
 Judge = Callable[[nn.Module], dict[str, float]]
@@ -55,7 +53,7 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     torch.manual_seed(settings.seed)
     torch.set_flush_denormal(True)  # gradients fade into numbers that a CPU computes with ten times as slowly
     network = build(**settings.network).to(device)
-    sets = mixtures(settings, skeleton, network.stride)  # type: ignore[arg-type]  # bottom-up networks have one
+    task = task_of(settings, skeleton, network)
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.train()
     movers = optimisers(network, settings, group)
@@ -63,10 +61,10 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     folder = Path(settings.out)
     step = resume(folder, settings, network, movers, average)
     share_start(network, group)
-    for number, batch in steps_from(step, settings, sets, group):
+    for number, batch in steps_from(step, settings, task, group):
         began = time.perf_counter()
         rate = set_rate(movers, number, settings)
-        losses = train_step(network, movers, batch.to(device), settings, skeleton, group)
+        losses = train_step(network, movers, batch.to(device), settings, task, group)
         average.update(network, number)
         done = number + 1
         if group.leads:
@@ -82,18 +80,15 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     return average.network
 
 
-def steps_from(
-    first: int, settings: TrainSettings, sets: Sequence[Mixture], group: Group
-) -> Iterator[tuple[int, Batch]]:
+def steps_from(first: int, settings: TrainSettings, task: Task, group: Group) -> Iterator[tuple[int, Any]]:
     """(step, this process's share of the batch) of every step still to do, phase after phase."""
-    for (begin, end), phase, mixture in zip(
-        phase_bounds(settings.phases, settings.steps), settings.phases, sets, strict=True
-    ):
+    for (begin, end), phase in zip(phase_bounds(settings.phases, settings.steps), settings.phases, strict=True):
         begin = max(begin, first)
         if begin < end:
             share = group.share(phase.batch)
             numbers = [n * phase.batch + group.rank * share + i for n in range(begin, end) for i in range(share)]
-            yield from zip(range(begin, end), batches(mixture, share, numbers, settings.workers), strict=True)
+            shares = batches(task.pictures(phase), share, numbers, settings.workers, task.collate)
+            yield from zip(range(begin, end), shares, strict=True)
 
 
 def set_rate(movers: Sequence[torch.optim.Optimizer], step: int, settings: TrainSettings) -> float:
@@ -107,49 +102,23 @@ def set_rate(movers: Sequence[torch.optim.Optimizer], step: int, settings: Train
 def train_step(
     network: nn.Module,
     movers: Sequence[torch.optim.Optimizer],
-    batch: Batch,
+    batch: Any,
     settings: TrainSettings,
-    skeleton: Skeleton,
+    task: Task,
     group: Group = ALONE,
 ) -> dict[str, Tensor]:
     """One optimiser step on one batch (this process's share of it); returns the losses, detached."""
-    images = normalise(batch.images, settings.road)
-    with autocast(images.device, settings.bf16):
-        outputs = network(images)
-    outputs = [maps.each(lambda m: m.float()) for maps in outputs]
-    labels = Labels(batch.joints, batch.known, batch.confidence, batch.boxes, batch.picture)
-    targets = encode(
-        labels,
-        batch.taught,
-        batch.taught_joints,
-        skeleton=skeleton,
-        stride=int(outputs[-1].stride),
-        sigma=outputs[-1].sigma or 1.0,
-    )
-    losses = bottomup_loss(outputs, targets, tags=settings.loss.tags, emphasis=settings.loss.emphasis)
+    losses = task.losses(network, batch)
     if not torch.isfinite(losses["total"]):
         raise FloatingPointError(f"the loss is {losses['total'].item()}; lower optimiser.rate or check the data")
     network.zero_grad(set_to_none=True)
-    # Map losses are means over nearly empty maps; the factor lifts gradients above Adam's epsilon.
-    (1000 * losses["total"]).backward()
+    (task.lift * losses["total"]).backward()
     parameters = [p for mover in movers for options in mover.param_groups for p in options["params"]]
     average_gradients(parameters, group)
     nn.utils.clip_grad_norm_(parameters, settings.optimiser.clip)
     for mover in movers:
         mover.step()
     return {name: loss.detach() for name, loss in losses.items()}
-
-
-def normalise(images: Tensor, road: dict[str, Any]) -> Tensor:
-    """uint8 (B, 3, H, W) as the network wants it: float, minus mean, by standard deviation, channels last."""
-    mean = torch.tensor(road["mean"], device=images.device, dtype=torch.float32)[:, None, None]
-    std = torch.tensor(road["std"], device=images.device, dtype=torch.float32)[:, None, None]
-    return ((images.float() - mean) / std).contiguous(memory_format=torch.channels_last)
-
-
-def autocast(device: torch.device, wanted: bool) -> AbstractContextManager:
-    """bfloat16 arithmetic where it was asked for."""
-    return torch.autocast(device.type, torch.bfloat16) if wanted else nullcontext()
 
 
 def snapshot(

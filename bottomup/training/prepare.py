@@ -10,30 +10,17 @@ from torch import nn
 
 from bottomup.core import People, Sample, Skeleton
 from bottomup.data.coco import read_coco
-from bottomup.data.loader import Mixture
+from bottomup.data.loader import remembered
 from bottomup.errors import SettingsError
 from bottomup.training.config import DataSet, TrainSettings
 from bottomup.training.muon import Muon
 from bottomup.training.parallel import Group
 
 
-def mixtures(settings: TrainSettings, skeleton: Skeleton, stride: int) -> list[Mixture]:
-    """One mixture a phase, over the same samples. stride: of the network's maps in pixels."""
+def read_sets(settings: TrainSettings, skeleton: Skeleton) -> list[list[Sample]]:
+    """The samples of every data set of the run; decoded pictures are kept where the settings say so."""
     sets = [read_set(chosen, skeleton) for chosen in settings.sets]
-    weights = [chosen.weight for chosen in settings.sets]
-    return [
-        Mixture(
-            sets,
-            weights,
-            size=phase.size,
-            stride=stride,
-            skeleton=skeleton,
-            augmentation=settings.augmentation,
-            seed=settings.seed,
-            remember=settings.remember,
-        )
-        for phase in settings.phases
-    ]
+    return [[remembered(sample) for sample in samples] for samples in sets] if settings.remember else sets
 
 
 def read_set(chosen: DataSet, skeleton: Skeleton) -> list[Sample]:

@@ -11,7 +11,7 @@ import torch
 
 from bottomup.core import LABELLED, People, Sample, Skeleton
 from bottomup.data.augment import Augmentation, Example
-from bottomup.data.loader import Batch, Mixture, batches, collate
+from bottomup.data.loader import Batch, Mixture, batches, collate, remembered
 from bottomup.data.shards import locate
 
 torch.set_num_threads(1)
@@ -36,7 +36,7 @@ def samples(tmp_path) -> list[Sample]:
     return [stored_sample(tmp_path, number) for number in range(4)]
 
 
-def mixture(sets: list[list[Sample]], weights: list[float], seed: int = 0, remember: bool = False) -> Mixture:
+def mixture(sets: list[list[Sample]], weights: list[float], seed: int = 0) -> Mixture:
     return Mixture(
         sets,
         weights,
@@ -45,7 +45,6 @@ def mixture(sets: list[list[Sample]], weights: list[float], seed: int = 0, remem
         skeleton=PAIR,
         augmentation=SETTINGS,
         seed=seed,
-        remember=remember,
     )
 
 
@@ -94,7 +93,7 @@ def test_remembered_pictures_are_read_once_and_change_nothing(samples):
         return Sample(**{**vars(sample), "load": lambda: reads.append(sample.image_id) or sample.load()})
 
     plain = [content(b) for b in batches(mixture([samples], [1]), 4, range(16), 0)]
-    kept = [content(b) for b in batches(mixture([[counted(s) for s in samples]], [1], remember=True), 4, range(16), 0)]
+    kept = [content(b) for b in batches(mixture([[remembered(counted(s)) for s in samples]], [1]), 4, range(16), 0)]
     assert plain == kept
     assert sorted(reads) == sorted(set(reads)) and reads
 

@@ -11,8 +11,10 @@ from bottomup.data.loader import collate
 from bottomup.grouping import group_batch
 from bottomup.metrics.coco import coco_keypoint_numbers
 from bottomup.nets.blocks import conv_bn
+from bottomup.training.bottomup import BottomUpTask
 from bottomup.training.config import TrainSettings
-from bottomup.training.loop import normalise, train_step
+from bottomup.training.forward import normalise
+from bottomup.training.loop import train_step
 
 SIZE, STRIDE = 96, 4
 FIGURE = Skeleton(
@@ -114,10 +116,11 @@ def test_a_tiny_network_learns_to_find_drawn_figures() -> None:
     network = TinyNetwork().to(memory_format=torch.channels_last)
     optimiser = torch.optim.AdamW(network.parameters(), lr=6e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=90)
+    task = BottomUpTask(SETTINGS, FIGURE, STRIDE)
     losses = []
     for step in range(90):
         examples = [drawn(np.random.default_rng((step, i))) for i in range(6)]
-        losses.append(float(train_step(network, [optimiser], collate(examples), SETTINGS, FIGURE)["total"]))
+        losses.append(float(train_step(network, [optimiser], collate(examples), SETTINGS, task)["total"]))
         schedule.step()
     unseen = [drawn(np.random.default_rng((1000, i))) for i in range(30)]
     people = found(network, unseen)

@@ -1,0 +1,62 @@
+"""Bottom-up training: whole scenes in, heatmaps, PAFs and tags of everybody out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from bottomup.core import Skeleton
+from bottomup.data.augment import Example
+from bottomup.data.loader import Batch, Mixture, collate
+from bottomup.targets.encode import Labels, encode
+from bottomup.targets.losses import bottomup_loss
+from bottomup.training.config import Phase, TrainSettings
+from bottomup.training.forward import autocast, normalise
+from bottomup.training.prepare import read_sets
+
+
+class BottomUpTask:
+    """Crops and mosaics of the settings' data sets; masked L2 and tag losses. stride: of the network's maps.
+
+    lift: map losses are means over nearly empty maps; the factor lifts gradients above Adam's epsilon.
+    """
+
+    lift = 1000.0
+
+    def __init__(self, settings: TrainSettings, skeleton: Skeleton, stride: int) -> None:
+        self.settings, self.skeleton, self.stride = settings, skeleton, stride
+        self.sets = read_sets(settings, skeleton)
+        self.weights = [chosen.weight for chosen in settings.sets]
+
+    def pictures(self, phase: Phase) -> Mixture:
+        """Square crops of the phase's size."""
+        return Mixture(
+            self.sets,
+            self.weights,
+            size=phase.size,
+            stride=self.stride,
+            skeleton=self.skeleton,
+            augmentation=self.settings.augmentation,
+            seed=self.settings.seed,
+        )
+
+    def collate(self, examples: Sequence[Example]) -> Batch:
+        """Crops as a batch."""
+        return collate(examples)
+
+    def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """total, heat, paf, pull, push."""
+        images = normalise(batch.images, self.settings.road)
+        with autocast(images.device, self.settings.bf16):
+            outputs = network(images)
+        outputs = [maps.each(lambda m: m.float()) for maps in outputs]
+        targets = encode(
+            Labels(batch.joints, batch.known, batch.confidence, batch.boxes, batch.picture),
+            batch.taught,
+            batch.taught_joints,
+            skeleton=self.skeleton,
+            stride=int(outputs[-1].stride),
+            sigma=outputs[-1].sigma or 1.0,
+        )
+        return bottomup_loss(outputs, targets, tags=self.settings.loss.tags, emphasis=self.settings.loss.emphasis)
