@@ -8,8 +8,11 @@ all sources of this package, and any change starts a fresh one.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -18,8 +21,10 @@ from typing import Any, TypeVar
 import numba
 
 config: Any = numba.config
+LOG = logging.getLogger("bottomup")
 Function = TypeVar("Function", bound=Callable[..., Any])
 HERE = Path(__file__).parent
+STALE = 24 * 3600  # seconds unused: then no running process has a cache folder of older sources in use
 
 
 def source_key(folder: Path = HERE) -> str:
@@ -49,7 +54,29 @@ def cache_folder() -> Path | None:
     if config.CACHE_DIR:
         return writable_folder([Path(config.CACHE_DIR) / name])
     user = Path(os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache")
-    return writable_folder([HERE / "__pycache__" / name, user / "bottomup" / name])
+    chosen = writable_folder([HERE / "__pycache__" / name, user / "bottomup" / name])
+    if chosen is not None:
+        remove_stale(chosen)
+    return chosen
+
+
+def remove_stale(folder: Path) -> None:
+    """Removes the folders beside this one that older sources left and nobody has written to for a day."""
+    for other in folder.parent.glob("bottomup-*"):
+        if other != folder and time.time() - other.stat().st_mtime > STALE:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+@cache
+def tell_if_cold() -> None:
+    """Says once in a process that kernels are about to be compiled, if none are kept."""
+    folder = cache_folder()
+    if folder is None:
+        LOG.warning(
+            "compiling the grouping kernels (about half a minute); no folder can keep them, see NUMBA_CACHE_DIR"
+        )
+    elif not any(folder.rglob("*.nbi")):
+        LOG.warning("compiling the grouping kernels: about half a minute, once; `bottomup warmup` does it ahead")
 
 
 def jit(function: Function) -> Function:

@@ -93,7 +93,9 @@ def _group_one(
     if heatmaps.size == 0:
         return People.nobody(skeleton)
     from bottomup.grouping.chain import NotFinite, group_maps  # numba takes long to import
+    from bottomup.grouping.compile import tell_if_cold
 
+    tell_if_cold()
     try:
         joints, scores = group_maps(heatmaps, pafs, tags, sigma, tables_of(skeleton))
     except NotFinite:
