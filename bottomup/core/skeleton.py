@@ -217,4 +217,44 @@ CROWDPOSE14 = Skeleton(
     (0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107, 0.087, 0.087, 0.089, 0.089, 0.079, 0.079),
 )  # fmt: skip
 
-SKELETONS = {s.name: s for s in (COCO17, OPENPOSE18, POSETRACK15, MPII16, CROWDPOSE14)}
+LSP14 = Skeleton(
+    "lsp14",
+    (
+        "right_ankle right_knee right_hip left_hip left_knee left_ankle right_wrist right_elbow right_shoulder "
+        "left_shoulder left_elbow left_wrist neck head_top"
+    ).split(),
+    (
+        (0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (2, 8), (3, 9), (8, 12), (9, 12), (8, 7), (7, 6), (9, 10), (10, 11),
+        (12, 13),
+    ),
+    _pairs(14, (0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9)),
+    (0.089, 0.087, 0.107, 0.107, 0.087, 0.089, 0.062, 0.072, 0.079, 0.079, 0.072, 0.062, 0.079, 0.079),
+)  # fmt: skip
+
+JHMDB15 = Skeleton(
+    "jhmdb15",
+    (
+        "neck belly head right_shoulder left_shoulder right_hip left_hip right_elbow left_elbow right_knee left_knee "
+        "right_wrist left_wrist right_ankle left_ankle"
+    ).split(),
+    (
+        (0, 2), (0, 3), (0, 4), (0, 1), (3, 7), (7, 11), (4, 8), (8, 12), (1, 5), (1, 6), (5, 9), (9, 13), (6, 10),
+        (10, 14),
+    ),
+    _pairs(15, *((j, j + 1) for j in range(3, 15, 2))),
+    (0.025, 0.107, 0.025, 0.079, 0.079, 0.107, 0.107, 0.072, 0.072, 0.087, 0.087, 0.062, 0.062, 0.089, 0.089),
+)  # fmt: skip
+
+# Every joint that COCO, MPII, PoseTrack, CrowdPose and LSP label. Limbs: each set's own joints are connected.
+UNION21 = Skeleton(
+    "union21",
+    (*COCO17.joints, "head_top", "upper_neck", "thorax", "pelvis"),
+    (
+        *COCO17.limbs,
+        (17, 18), (18, 19), (19, 20), (20, 11), (20, 12), (18, 5), (18, 6), (0, 18), (0, 17),
+    ),
+    (*COCO17.mirror, 17, 18, 19, 20),
+    (*COCO17.sigmas, 0.026, 0.026, 0.026, 0.026),
+)  # fmt: skip
+
+SKELETONS = {s.name: s for s in (COCO17, OPENPOSE18, POSETRACK15, MPII16, CROWDPOSE14, LSP14, JHMDB15, UNION21)}

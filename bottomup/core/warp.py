@@ -118,15 +118,23 @@ class Warp:
         """
         warp = self
         shrink = min(self._axis_scales())
-        if not nearest and shrink < 0.75 and min(image.shape[:2]) > 2:
+        if not nearest and shrink < 0.7 and min(image.shape[:2]) > 2:
             height, width = image.shape[:2]
             to = (max(1, round(width * shrink)), max(1, round(height * shrink)))
             image = cv2.resize(image, to, interpolation=cv2.INTER_AREA)
             warp = self @ Warp.resize(to[0] / width, to[1] / height).inverse()
         flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-        return cv2.warpAffine(
-            image, warp.matrix, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=(border,) * 4
+        # OpenCV takes half the time or less over pixels of four bytes than of three.
+        three = image.dtype == np.uint8 and image.shape[2:] == (3,)
+        seen = cv2.warpAffine(
+            cv2.cvtColor(image, cv2.COLOR_RGB2RGBA) if three else image,
+            warp.matrix,
+            size,
+            flags=flags,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=(border,) * 4,
         )
+        return cv2.cvtColor(seen, cv2.COLOR_RGBA2RGB) if three else seen
 
     def _axis_scales(self) -> tuple[float, float]:
         return tuple(np.linalg.norm(self.matrix[:, :2], axis=0))  # type: ignore[return-value]

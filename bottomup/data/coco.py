@@ -1,78 +1,31 @@
-"""Reader of COCO keypoint files, with pictures in a folder or in tar shards.
+"""Reader of COCO keypoint files for training, with pictures in folders or in tar shards.
 
-Beyond COCO it reads, where present: `shard` of an image (the tar that holds it), `all_people_labelled`
-of an image, `ignore` of an annotation (a region, not a person), `scores` of an annotation (one
-confidence a joint).
+Beyond COCO it reads, where present: `shard` of an image (the tar that holds it), `all_people_labelled` and
+`is_labeled` of an image, `ignore` of an annotation (a region, not a person), `scores` of an annotation (one
+confidence a joint), `track_id`, `bbox_head`; and what `bottomup merge` says of its sets (`info.sets`).
 """
 
 from __future__ import annotations
 
-import gzip
+import gc
 import json
-import zlib
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bottomup.core import ABSENT, COCO17, LABELLED, UNKNOWN, People, Sample, Skeleton
-from bottomup.data.shards import locate
+from bottomup.core import ABSENT, COCO17, UNKNOWN, Skeleton
+from bottomup.data.labels import Record, is_labelled, is_region
+from bottomup.data.shards import StoredImage, locate
+from bottomup.data.table import NO_TRACK, Persons, Pictures, Rules, SampleTable, Texts
 from bottomup.errors import DataError
+from bottomup.files.jsonfile import load_json
 
-Record = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class IgnoreMask:
-    """Called, it draws regions (COCO annotations) into a bool mask (height, width)."""
-
-    size: tuple[int, int]
-    regions: tuple[Record, ...]
-
-    def __call__(self) -> np.ndarray:
-        width, height = self.size
-        mask = np.zeros((height, width), bool)
-        for region in self.regions:
-            mask |= _region(region, width, height)
-        return mask
-
-
-def _region(region: Record, width: int, height: int) -> np.ndarray:
-    from pycocotools import mask as coco_mask
-
-    outline = region.get("segmentation")
-    if outline:
-        if isinstance(outline, list):
-            outline = coco_mask.merge(coco_mask.frPyObjects(outline, height, width))
-        elif isinstance(outline["counts"], list):
-            outline = coco_mask.frPyObjects(outline, height, width)
-        if tuple(outline["size"]) == (height, width):
-            return coco_mask.decode(outline).astype(bool)
-    mask = np.zeros((height, width), bool)
-    x, y, w, h = region["bbox"]
-    mask[max(0, int(y)) : max(0, int(np.ceil(y + h))), max(0, int(x)) : max(0, int(np.ceil(x + w)))] = True
-    return mask
-
-
-def load_json(path: Path) -> Any:
-    """The content of a JSON file, gzipped or not; raises DataError that names the file."""
-    try:
-        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8") as file:
-            return json.load(file)
-    except (EOFError, zlib.error) as error:
-        raise DataError(f"{path}: damaged gzip file ({error}); fetch it again") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error}); check the path") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise DataError(f"{path}: not valid JSON ({error}); fetch it again") from error
-
-
-def is_region(annotation: Record) -> bool:
-    """Whether an annotation is a place where nothing may be taught or counted, not a labelled person."""
-    return bool(annotation.get("iscrowd") or annotation.get("ignore") or not annotation.get("num_keypoints", 1))
+__all__ = ["is_region", "load_json", "read_coco"]
 
 
 def read_coco(
@@ -82,29 +35,85 @@ def read_coco(
     skeleton: Skeleton = COCO17,
     unlabelled: str = "absent",
     least_joints: int = 1,
-) -> list[Sample]:
+    source: str | None = None,
+    confidence: float = 1.0,
+    find_pictures: bool = True,
+) -> SampleTable:
     """The labelled pictures of one COCO keypoint file, in its order.
 
     images: folder of the pictures or shards (default: the file's own folder, then the one above).
-    unlabelled: what a joint with v = 0 means: "absent" (as in COCO) or "unknown" (mask it).
-    least_joints: people with fewer labelled joints become ignore regions.
+    unlabelled: what a joint with v = 0 means: "absent" (as in COCO) or "unknown" (mask it); a merged file says it of
+    each set. least_joints: people with fewer labelled joints become ignore regions. source: of a merged file only the
+    pictures of this set. confidence: factor on all joints' confidence. find_pictures: False takes the labels alone.
     Raises DataError that names file and annotation or picture.
     """
-    path = Path(path)
     if unlabelled not in ("absent", "unknown"):
         raise ValueError(f"unlabelled must be 'absent' or 'unknown', got {unlabelled!r}")
+    missing = ABSENT if unlabelled == "absent" else UNKNOWN
+    reader = _Reader(Path(path), skeleton, least_joints, confidence)
+    with _nothing_collected():
+        return _read(reader, None if images is None else Path(images), missing, source, find_pictures)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Millions of new objects, none of them garbage: looking for garbage among them would take as long again."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _read(reader: _Reader, images: Path | None, missing: int, source: str | None, find: bool) -> SampleTable:
+    path = reader.path
     content = load_json(path)
     if not isinstance(content, dict) or not {"images", "annotations"} <= content.keys():
         raise DataError(f"{path}: no COCO file (needs 'images' and 'annotations')")
-    folders = [Path(images)] if images is not None else [path.parent, path.parent.parent]
+    folders = [images] if images is not None else [path.parent, path.parent.parent]
     by_image: dict[int, list[Record]] = defaultdict(list)
     for annotation in content["annotations"]:
         by_image[_field(path, annotation, "image_id")].append(annotation)
     strangers = by_image.keys() - {_field(path, image, "id", "image") for image in content["images"]}
     if strangers:
         raise DataError(f"{path}: annotations name image_id {min(strangers)}, which is not among the images")
-    reader = _Reader(path, skeleton, ABSENT if unlabelled == "absent" else UNKNOWN, least_joints)
-    return [reader.sample(image, by_image[image["id"]], folders) for image in content["images"]]
+    chosen = [i for i in _of_source(path, content, source) if is_labelled(i)]
+    stored = [_stored(path, image, folders, find) for image in chosen]
+    sets = (content.get("info") or {}).get("sets") or {}
+    rules = _rules(sets, chosen, reader.skeleton, missing)
+    return reader.table(chosen, [by_image[i["id"]] for i in chosen], stored, rules)
+
+
+def _of_source(path: Path, content: Record, source: str | None) -> list[Record]:
+    if source is None:
+        return content["images"]
+    chosen = [image for image in content["images"] if image.get("source") == source]
+    if not chosen:
+        known = sorted({str(image.get("source")) for image in content["images"]})
+        raise DataError(f"{path}: no picture is of the source {source!r}; there are {', '.join(known)}")
+    return chosen
+
+
+def _stored(path: Path, image: Record, folders: list[Path], find: bool) -> StoredImage:
+    name = _field(path, image, "file_name", "image")
+    return locate(name, image.get("shard"), folders) if find else StoredImage(folders[0] / name, name)
+
+
+def _rules(sets: Record, images: Sequence[Record], skeleton: Skeleton, missing: int) -> Rules:
+    """How joints without label are meant in each set of a merged file, and (first) in all other pictures."""
+    names = {name: number for number, name in enumerate(sets, 1)}
+    labelled = np.ones((len(sets) + 1, len(skeleton)), bool)
+    state = np.full(labelled.shape, missing, np.uint8)
+    for name, number in names.items():
+        facts = sets[name]
+        if facts.get("unlabelled") == "unknown":
+            state[number] = UNKNOWN
+        labelled[number] = [joint in facts.get("labelled_joints", skeleton.joints) for joint in skeleton.joints]
+        state[number, [joint in facts.get("filled_joints", ()) for joint in skeleton.joints]] = UNKNOWN
+    state[~labelled] = UNKNOWN
+    return Rules(labelled, state, np.array([names.get(image.get("source", ""), 0) for image in images], np.int32))
 
 
 def _field(path: Path, record: Record, name: str, kind: str = "annotation") -> Any:
@@ -117,57 +126,100 @@ def _field(path: Path, record: Record, name: str, kind: str = "annotation") -> A
 class _Reader:
     path: Path
     skeleton: Skeleton
-    missing: int
     least_joints: int
+    confidence: float
 
-    def sample(self, image: Record, annotations: list[Record], folders: list[Path]) -> Sample:
-        regions = [a for a in annotations if is_region(a)]
-        humans = [a for a in annotations if not is_region(a)]
-        joints = self._joints(humans)
+    def table(
+        self,
+        images: Sequence[Record],
+        annotations: Sequence[Sequence[Record]],
+        stored: Sequence[StoredImage],
+        rules: Rules,
+    ) -> SampleTable:
+        split = [_split(own) for own in annotations]
+        humans, regions = [own for own, _ in split], [own for _, own in split]
+        joints, flags = self._joints([a for own in humans for a in own])
         enough = (joints[..., 2] > 0).sum(1) >= self.least_joints
-        regions += [a for a, keep in zip(humans, enough, strict=True) if not keep]
-        humans = [a for a, keep in zip(humans, enough, strict=True) if keep]
-        boxes = np.array([self._box(a) for a in humans], np.float32).reshape(-1, 4)
-        people = People(joints[enough], np.ones(len(humans), np.float32), self.skeleton, boxes)
-        size = (_field(self.path, image, "width", "image"), _field(self.path, image, "height", "image"))
-        name = _field(self.path, image, "file_name", "image")
-        for region in regions:
+        if not enough.all():
+            humans, regions = _moved(humans, regions, enough)
+            joints, flags = joints[enough], flags[enough]
+        people, places = [a for own in humans for a in own], [a for own in regions for a in own]
+        for region in places:
             self._box(region)
-        return Sample(
-            load=locate(name, image.get("shard"), folders),
-            size=size,
-            people=people,
-            known=np.where(joints[enough][..., 2] > 0, LABELLED, self.missing).astype(np.uint8),
-            labelled_joints=np.ones(len(self.skeleton), bool),
-            source=f"{self.path.name}:{name}",
-            image_id=image["id"],
-            ignore=IgnoreMask(size, tuple(regions)) if regions else None,
-            everybody=image.get("all_people_labelled", True),
+        return SampleTable(
+            file=self.path.name,
+            skeleton=self.skeleton,
+            ids=np.array([image["id"] for image in images], np.int64),
+            sizes=np.array([self._size(image) for image in images], np.int32).reshape(-1, 2),
+            everybody=np.array([bool(image.get("all_people_labelled", True)) for image in images], bool),
+            pictures=Pictures.of(stored),
+            rules=rules,
+            people=_starts(humans),
+            persons=self._persons(people, joints, flags),
+            regions=_starts(regions),
+            outlines=Texts([json.dumps({k: a[k] for k in ("bbox", "segmentation") if k in a}) for a in places]),
         )
 
-    def _box(self, annotation: Record) -> np.ndarray:
+    def _persons(self, people: Sequence[Record], joints: np.ndarray, flags: np.ndarray) -> Persons:
+        heads = np.full((len(people), 4), np.nan, np.float32)
+        for number, annotation in enumerate(people):
+            if "bbox_head" in annotation:
+                heads[number] = self._box(annotation, "bbox_head")
+        tracks = np.array([a.get("track_id", NO_TRACK) for a in people], np.int64)
+        boxes = self._whole([a.get("bbox") for a in people], 4, lambda i: self._box(people[i]))
+        joints[..., 2] *= self.confidence
+        return Persons(joints, flags, boxes, tracks, heads)
+
+    def _size(self, image: Record) -> tuple[int, int]:
+        return _field(self.path, image, "width", "image"), _field(self.path, image, "height", "image")
+
+    def _whole(self, rows: list[Any], count: int, one: Callable[[int], np.ndarray]) -> np.ndarray:
+        """float32 (N, count) of rows of numbers; where they are not, `one` tells what is wrong with which."""
+        try:
+            table = np.array(rows, np.float32).reshape(len(rows), count)
+        except (TypeError, ValueError):
+            table = np.array([one(i).reshape(-1) for i in range(len(rows))], np.float32).reshape(-1, count)
+        for i in np.flatnonzero(~np.isfinite(table).all(1)):
+            one(int(i))
+        return table
+
+    def _box(self, annotation: Record, name: str = "bbox") -> np.ndarray:
         """(4,) of x, y, width, height."""
         try:
-            box = np.array(_field(self.path, annotation, "bbox"), np.float32).reshape(4)
+            box = np.array(_field(self.path, annotation, name), np.float32).reshape(4)
         except (TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
             raise DataError(
-                f"{self.path}: annotation {annotation.get('id', '?')} needs a bbox of 4 numbers ({error})"
+                f"{self.path}: annotation {annotation.get('id', '?')} needs a {name} of 4 numbers ({error})"
             ) from error
         if not np.isfinite(box).all():
-            raise DataError(f"{self.path}: annotation {annotation.get('id', '?')} has a bbox that is not finite")
+            raise DataError(f"{self.path}: annotation {annotation.get('id', '?')} has a {name} that is not finite")
         return box
 
-    def _joints(self, humans: Iterable[Record]) -> np.ndarray:
-        """(N, K, 3) of x, y, confidence; 0 where not labelled."""
-        rows = [self._person(annotation) for annotation in humans]
-        return np.array(rows, np.float32).reshape(-1, len(self.skeleton), 3)
+    def _joints(self, humans: Sequence[Record]) -> tuple[np.ndarray, np.ndarray]:
+        """(N, K, 3) of x, y, confidence, 0 where not labelled; uint8 (N, K) of COCO's flags."""
+        count = len(self.skeleton)
+        rows = [annotation.get("keypoints") for annotation in humans]
+        joints = self._whole(rows, 3 * count, lambda i: self._person(humans[i])[0]).reshape(-1, count, 3)
+        confidence = np.ones(joints.shape[:2], np.float32)
+        for number, annotation in enumerate(humans):
+            if annotation.get("scores"):
+                confidence[number] = self._person(annotation)[1]
+        flags = np.where(joints[..., 2] > 0, np.clip(joints[..., 2], 1, 2), 0) * (confidence > 0)
+        joints[..., 2] = np.where(flags > 0, np.clip(confidence, 0, 1), 0)
+        joints[joints[..., 2] <= 0] = 0
+        return joints, flags.astype(np.uint8)
 
-    def _person(self, annotation: Record) -> np.ndarray:
+    def _person(self, annotation: Record) -> tuple[np.ndarray, np.ndarray]:
+        """(K, 3) as in the file and confidence (K,); raises DataError."""
         count = len(self.skeleton)
         try:
             joints = np.array(_field(self.path, annotation, "keypoints"), np.float32).reshape(count, 3)
-            confidence = np.array(annotation.get("scores", np.ones(count)), np.float32).reshape(count)
+            confidence = np.array(annotation.get("scores") or np.ones(count), np.float32).reshape(count)
         except (TypeError, ValueError) as error:
+            if isinstance(error, DataError):
+                raise
             raise DataError(
                 f"{self.path}: annotation {annotation.get('id', '?')} does not have {count} x 3 keypoints ({error}); "
                 f"skeleton {self.skeleton.name} has {count} joints"
@@ -176,6 +228,28 @@ class _Reader:
             raise DataError(
                 f"{self.path}: annotation {annotation.get('id', '?')} has a keypoint or score that is no number"
             )
-        joints[:, 2] = np.where(joints[:, 2] > 0, np.clip(confidence, 0, 1), 0)
-        joints[joints[:, 2] <= 0] = 0
-        return joints
+        return joints, confidence
+
+
+def _split(annotations: Sequence[Record]) -> tuple[list[Record], list[Record]]:
+    """People and regions."""
+    both: tuple[list[Record], list[Record]] = ([], [])
+    for annotation in annotations:
+        both[is_region(annotation)].append(annotation)
+    return both
+
+
+def _starts(groups: Sequence[Sequence[Any]]) -> np.ndarray:
+    return np.concatenate(([0], np.cumsum([len(group) for group in groups]))).astype(np.int64)
+
+
+def _moved(
+    humans: list[list[Record]], regions: list[list[Record]], enough: np.ndarray
+) -> tuple[list[list[Record]], list[list[Record]]]:
+    """People with too few joints are regions."""
+    keep = iter(enough.tolist())
+    decided = [[(annotation, next(keep)) for annotation in own] for own in humans]
+    return (
+        [[a for a, kept in own if kept] for own in decided],
+        [own + [a for a, kept in more if not kept] for own, more in zip(regions, decided, strict=True)],
+    )

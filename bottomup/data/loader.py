@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -97,7 +98,7 @@ class Mixture(Dataset[Example]):
     ) -> None:
         if len(sets) != len(weights) or not sets or min(map(len, sets)) == 0 or min(weights) <= 0:
             raise ValueError("every data set of a mixture needs samples and a positive weight")
-        self.sets = [list(samples) for samples in sets]
+        self.sets = list(sets)
         self.shares = np.array(weights, float) / sum(weights)
         self.size, self.stride, self.skeleton = size, stride, skeleton
         self.augmentation, self.seed = augmentation, seed
@@ -126,14 +127,17 @@ def batches(
         sampler=numbers,  # type: ignore[arg-type]  # any sized iterable will do
         num_workers=workers,
         collate_fn=collate,
-        worker_init_fn=_one_thread,
+        worker_init_fn=_prepare_worker,
         prefetch_factor=4 if workers else None,
     )
     return iter(loader)
 
 
-def _one_thread(_: int) -> None:
+def _prepare_worker(_: int) -> None:
+    """One thread; and a group of its own, so that a signal to the training process's is that one's to handle."""
     import cv2
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.cocoeval import Params
 
-from bottomup.core import COCO17, CROWDPOSE14, MPII16, OPENPOSE18, POSETRACK15, SKELETONS, Skeleton
+from bottomup.core import (
+    COCO17,
+    CROWDPOSE14,
+    JHMDB15,
+    LSP14,
+    MPII16,
+    OPENPOSE18,
+    POSETRACK15,
+    SKELETONS,
+    UNION21,
+    Skeleton,
+)
 
 ALL = list(SKELETONS.values())
 every_skeleton = pytest.mark.parametrize("skeleton", ALL, ids=[s.name for s in ALL])
@@ -23,6 +34,9 @@ HAND = ("hand", ("wrist", "thumb", "finger"), ((0, 1), (0, 2)), (0, 1, 2), (0.05
         (POSETRACK15, 15, 16, 2),
         (MPII16, 16, 15, 0),
         (CROWDPOSE14, 14, 15, 2),
+        (LSP14, 14, 14, 1),
+        (JHMDB15, 15, 14, 0),
+        (UNION21, 21, 28, 8),
     ],
 )
 def test_size_of_the_released_skeletons(skeleton, joints, limbs, redundant):

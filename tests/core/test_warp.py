@@ -203,3 +203,13 @@ def test_the_given_matrix_is_copied():
     warp = Warp(matrix)
     matrix[0, 0] = 9
     assert warp.matrix[0, 0] == 1
+
+
+@pytest.mark.parametrize("nearest", [False, True])
+def test_colours_are_warped_each_like_a_picture_of_its_own(nearest):
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3)).astype(np.uint8)
+    warp = Warp.shift(3.3, -2.1) @ Warp.rotation(17, 1.3)
+    together = warp.image(image, (48, 32), border=124, nearest=nearest)
+    apart = [warp.image(np.ascontiguousarray(image[..., i]), (48, 32), border=124, nearest=nearest) for i in range(3)]
+    assert together.dtype == np.uint8 and together.flags.c_contiguous
+    assert np.abs(together.astype(int) - np.dstack(apart)).max() <= 1
