@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from bottomup.errors import DataError
@@ -23,13 +25,13 @@ def bootstrap_interval(
     pictures = len(evaluation.images)
     counts = random.multinomial(pictures, np.full(pictures, 1 / pictures), size=draws)
     counts = counts[counts @ evaluation.people > 0]  # a draw without people has no AP
-    values = _average_precisions(evaluation, counts)
+    values = average_precisions(evaluation, counts)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _average_precisions(evaluation: Evaluation, counts: np.ndarray) -> np.ndarray:
-    """AP of each draw; counts (draws, I) says how often each picture was drawn.
+def average_precisions(evaluation: Evaluation, counts: np.ndarray) -> np.ndarray:
+    """AP of each draw; counts (draws, I) says how often each picture was drawn (0 or 1: AP of a subset); -1 if nobody.
 
     A picture drawn twice weighs its predictions twice: that gives the same interpolated precision
     as listing it twice, since a prediction's twin never makes a better recall or precision first.
@@ -38,15 +40,23 @@ def _average_precisions(evaluation: Evaluation, counts: np.ndarray) -> np.ndarra
     counted = ~evaluation.ignored[:, order]
     true, false = evaluation.hits[:, order] & counted, ~evaluation.hits[:, order] & counted
     image = evaluation.image[order]
-    return np.array([_average_precision(true, false, row[image], row @ evaluation.people) for row in counts])
+    return np.array([average_precision(true, false, row[image], row @ evaluation.people) for row in counts])
 
 
-def _average_precision(true: np.ndarray, false: np.ndarray, weights: np.ndarray, people: int) -> float:
-    """AP of predictions (T, D) sorted by score, each counted `weights` (D,) times, with `people` to be found."""
+def average_precision(true: np.ndarray, false: np.ndarray, weights: np.ndarray | int, people: Any) -> float:
+    """AP of predictions (T, D) sorted by score, each counted `weights` (D,) times, with `people` to be found.
+
+    people: one number, or one a threshold (T,); without anybody to be found AP is -1.
+    """
+    if not np.any(people):
+        return -1.0
     found = np.cumsum(true * weights, axis=1)
     wrong = np.cumsum(false * weights, axis=1)
     precision = found / np.maximum(found + wrong, 1)
     best_after = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
     padded = np.hstack([best_after, np.zeros((len(true), 1))])  # recall never reached: precision 0
-    at_recall = [row[np.searchsorted(recall, RECALLS)] for row, recall in zip(padded, found / people, strict=True)]
+    at_recall = [
+        row[np.searchsorted(recall, RECALLS)]
+        for row, recall in zip(padded, found / np.reshape(people, (-1, 1)), strict=True)
+    ]
     return float(np.mean(at_recall))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from bottomup.core import COCO17
-from bottomup.errors import DataError
+from bottomup.metrics.entries import checked_annotations, checked_results, chosen_images, read_truth
 
 NUMBERS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 
@@ -26,16 +25,21 @@ class Evaluation:
     """How predicted people met the true ones, over all areas; T thresholds, D counted predictions, I pictures.
 
     numbers: the ten COCO numbers. images: I ids. image: (D,) each prediction's picture as an index
-    into images; scores: (D,); hits, ignored: bool (T, D); people: (I,) true people to be found.
+    into images; entry: (D,) its place among the results; scores: (D,); hits, ignored: bool (T, D);
+    person: (T, D) the place among the annotations of whom it met, -1 for nobody; people: (I,) true
+    people to be found; precision: (T, 101) at the recalls 0, .01, ..., 1.
     """
 
     numbers: dict[str, float]
     images: tuple[int, ...]
     image: np.ndarray
+    entry: np.ndarray
     scores: np.ndarray
     hits: np.ndarray
     ignored: np.ndarray
+    person: np.ndarray
     people: np.ndarray
+    precision: np.ndarray
 
 
 def coco_keypoint_numbers(
@@ -55,133 +59,32 @@ def evaluate_keypoints(
     *,
     image_ids: Sequence[int] | None = None,
     sigmas: Sequence[float] | None = None,
+    box_area: float | None = None,
 ) -> Evaluation:
     """COCO results entries against COCO keypoint truth (a dict or a JSON file).
 
     image_ids: the pictures to judge (default: all of the truth); results on other pictures of the
-    truth do not count. sigmas: K OKS constants (default: COCO's 17). Annotations with `ignore`,
+    truth do not count. sigmas: K OKS constants (default: COCO's 17). box_area: take this share of its box
+    as a person's area, not the annotation's `area`. Annotations with `ignore`,
     `iscrowd` or no labelled joint are regions where predictions are not counted. Without a single
     true person a number is -1; without any prediction it is 0. Raises DataError that names the entry.
     """
     sigmas = COCO17.sigmas if sigmas is None else tuple(sigmas)
-    truth, source = _read_truth(truth)
-    known = {image["id"] for image in truth["images"]}
-    wanted = sorted(known if image_ids is None else set(image_ids))
-    if unknown := [image for image in wanted if image not in known]:
-        raise DataError(f"{source}: no picture has id {unknown[0]}; take image_ids from its images")
-    category = _only_category(truth["annotations"], source)
-    annotations = _checked_annotations(truth["annotations"], known, len(sigmas), source)
-    predictions = _checked_results(results, known, len(sigmas), category, source)
-    return _summary(_run_pycocotools(annotations, predictions, wanted, sigmas), wanted)
+    truth, source = read_truth(truth)
+    wanted = chosen_images(truth, source, image_ids)
+    predictions = checked_results(results, truth, len(sigmas), source)
+    annotations = checked_annotations(truth, len(sigmas), source, box_area)
+    return _summary(_finished(annotations, predictions, wanted, sigmas), wanted)
 
 
-def _read_truth(truth: dict[str, Any] | str | Path) -> tuple[dict[str, Any], str]:
-    source = "truth"
-    if not isinstance(truth, dict):
-        source = str(truth)
-        try:
-            truth = json.loads(Path(truth).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise DataError(f"{source}: not a readable COCO JSON file: {error}") from error
-    if not isinstance(truth, dict) or not all(isinstance(truth.get(k), list) for k in ("images", "annotations")):
-        raise DataError(f"{source}: a COCO truth needs the lists `images` and `annotations`")
-    return truth, source
-
-
-def _only_category(annotations: list[dict[str, Any]], source: str) -> int | None:
-    categories = {annotation.get("category_id", 1) for annotation in annotations}
-    if len(categories) > 1:
-        raise DataError(f"{source}: annotations of categories {sorted(categories)}; keep those of people alone")
-    return next(iter(categories), None)
-
-
-def _checked_annotations(
-    annotations: list[dict[str, Any]], known: set[int], joints: int, source: str
-) -> list[dict[str, Any]]:
-    """Annotations as pycocotools needs them: numbered from 1 (it takes id 0 for no match), ignore as crowd."""
-    checked = []
-    for number, annotation in enumerate(annotations, start=1):
-        name = f"{source}: annotation {annotation.get('id', f'number {number}')}"
-        for key in ("image_id", "bbox", "area"):
-            if annotation.get(key) is None:
-                raise DataError(f"{name} has no `{key}`, which OKS needs; add it to the file")
-        if annotation["image_id"] not in known:
-            raise DataError(f"{name} belongs to picture {annotation['image_id']}, which is not among the images")
-        keypoints = annotation.get("keypoints") or [0] * (3 * joints)
-        if len(keypoints) != 3 * joints:
-            raise DataError(f"{name} has {len(keypoints)} numbers in `keypoints`, {joints} joints need {3 * joints}")
-        checked.append(
-            {
-                "id": number,
-                "image_id": annotation["image_id"],
-                "category_id": 1,
-                "keypoints": keypoints,
-                "num_keypoints": sum(1 for v in keypoints[2::3] if v > 0),
-                "bbox": annotation["bbox"],
-                "area": annotation["area"],
-                "iscrowd": int(bool(annotation.get("iscrowd") or annotation.get("ignore"))),
-            }
-        )
-    return checked
-
-
-def _checked_results(
-    results: list[dict[str, Any]], known: set[int], joints: int, category: int | None, source: str
-) -> list[dict[str, Any]]:
-    """Results as pycocotools needs them; a person's area is the extent of its joints, whatever its box."""
-    checked = []
-    for number, entry in enumerate(results, start=1):
-        name = f"results entry {number}"
-        if missing := [key for key in ("image_id", "keypoints", "score") if key not in entry]:
-            raise DataError(f"{name} has no `{missing[0]}`; write COCO keypoint results")
-        if entry["image_id"] not in known:
-            raise DataError(f"{name} is on picture {entry['image_id']}, which {source} does not have")
-        points = np.asarray(entry["keypoints"], dtype=float)
-        if points.shape != (3 * joints,) or not np.isfinite(points).all():
-            raise DataError(f"{name} (picture {entry['image_id']}): `keypoints` must be {3 * joints} finite numbers")
-        if not np.isfinite(entry["score"]):
-            raise DataError(f"{name} (picture {entry['image_id']}): score {entry['score']} is not a finite number")
-        if category is not None and entry.get("category_id", category) != category:
-            raise DataError(f"{name} has category_id {entry['category_id']}; the people of {source} have {category}")
-        width, height = np.ptp(points[0::3]), np.ptp(points[1::3])
-        checked.append(
-            {
-                "id": number,
-                "image_id": entry["image_id"],
-                "category_id": 1,
-                "keypoints": entry["keypoints"],
-                "score": entry["score"],
-                "area": width * height,
-            }
-        )
-    return checked
-
-
-def _run_pycocotools(
-    annotations: list[dict[str, Any]],
-    predictions: list[dict[str, Any]],
-    images: list[int],
-    sigmas: Sequence[float],
+def _finished(
+    annotations: list[dict[str, Any]], predictions: list[dict[str, Any]], images: list[int], sigmas: Sequence[float]
 ) -> Any:
-    """The finished COCOeval of these entries; pycocotools prints, so its output is swallowed."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+    """The finished evaluation of these entries; pycocotools prints, so its output is swallowed."""
+    from bottomup.metrics.pycoco import KeypointEval  # slow to import
 
-    def indexed(entries: list[dict[str, Any]]) -> Any:
-        coco = COCO()
-        coco.dataset = {
-            "images": [{"id": image} for image in images],
-            "categories": [{"id": 1}],
-            "annotations": [entry for entry in entries if entry["image_id"] in wanted],
-        }
-        coco.createIndex()
-        return coco
-
-    wanted = set(images)
     with contextlib.redirect_stdout(io.StringIO()):
-        evaluation = COCOeval(indexed(annotations), indexed(predictions), "keypoints")
-        evaluation.params.imgIds = images
-        evaluation.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=float)
+        evaluation = KeypointEval(annotations, predictions, images, sigmas)
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -196,13 +99,17 @@ def _summary(evaluation: Any, images: list[int]) -> Evaluation:
     people = np.zeros(len(images), np.int64)
     for e in met:
         people[where[e["image_id"]]] += np.count_nonzero(np.asarray(e["gtIgnore"]) == 0)
-    empty = np.zeros((thresholds, 0), bool)
+    empty = np.zeros((thresholds, 0), int)
+    person = np.hstack([empty, *(e["dtMatches"] for e in met)]) - 1
     return Evaluation(
         numbers={name: float(value) for name, value in zip(NUMBERS, evaluation.stats, strict=True)},
         images=tuple(images),
         image=np.array([where[e["image_id"]] for e in met for _ in e["dtScores"]], np.int64),
+        entry=np.array([number - 1 for e in met for number in e["dtIds"]], np.int64),
         scores=np.array([score for e in met for score in e["dtScores"]], float),
-        hits=np.hstack([empty, *(e["dtMatches"] > 0 for e in met)]),
-        ignored=np.hstack([empty, *(e["dtIgnore"].astype(bool) for e in met)]),
+        hits=person >= 0,
+        ignored=np.hstack([empty, *(e["dtIgnore"] for e in met)]).astype(bool),
+        person=person,
         people=people,
+        precision=evaluation.eval["precision"][:, :, 0, 0, 0],
     )

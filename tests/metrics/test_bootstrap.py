@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bottomup.errors import DataError
-from bottomup.metrics.bootstrap import _average_precisions, bootstrap_interval
+from bottomup.metrics.bootstrap import average_precisions, bootstrap_interval
 from bottomup.metrics.coco import coco_keypoint_numbers, evaluate_keypoints
 
 
@@ -50,13 +50,13 @@ def drawn(truth: dict, results: list[dict], counts: np.ndarray) -> tuple[dict, l
 def test_a_draw_equals_evaluating_the_drawn_pictures(seed):
     truth, results = scene(8, seed)
     counts = np.random.default_rng(seed).multinomial(8, np.full(8, 1 / 8))
-    ours = _average_precisions(evaluate_keypoints(truth, results), counts[None])[0]
+    ours = average_precisions(evaluate_keypoints(truth, results), counts[None])[0]
     assert ours == pytest.approx(coco_keypoint_numbers(*drawn(truth, results, counts))["AP"], abs=1e-12)
 
 
 def test_every_picture_once_is_the_ap_itself():
     evaluation = evaluate_keypoints(*scene(20))
-    once = _average_precisions(evaluation, np.ones((1, 20), int))[0]
+    once = average_precisions(evaluation, np.ones((1, 20), int))[0]
     assert once == pytest.approx(evaluation.numbers["AP"], abs=1e-12)
 
 
