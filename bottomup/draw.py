@@ -20,14 +20,17 @@ _GOLDEN = 0.618034  # people's hues go round in this step: neighbours in number 
 def draw(image: np.ndarray, people: People) -> np.ndarray:
     """A copy of the image, RGB uint8 (H, W, 3), with limbs and found joints; the same where there is nobody.
 
-    Each person has a hue, its left side paler and its right side darker. Lines are as wide as suits the
+    Each person has a hue, by its id if there are ids, which are then written beside the topmost joint; its left
+    side is paler and its right side darker. Lines are as wide as suits the
     person's size, dots the larger the surer the joint. Large people are drawn first, small ones on top.
     """
     drawn = np.array(image)
     extents = [_extent(joints) for joints in people.joints]
     for i in np.argsort(extents, kind="stable")[::-1]:
-        hue = (0.08 + i * _GOLDEN) % 1.0
+        hue = (0.08 + (i if people.ids is None else people.ids[i]) * _GOLDEN) % 1.0
         _draw_person(drawn, people.joints[i], people.skeleton, hue, _width(extents[i], drawn.shape))
+        if people.ids is not None:
+            _write_id(drawn, people.joints[i], int(people.ids[i]), _shade(hue, -1))
     return drawn
 
 
@@ -58,6 +61,18 @@ def _draw_person(image: np.ndarray, joints: np.ndarray, skeleton: Skeleton, hue:
             _dot(image, joints[j], RIM, radius + max(0.7, 0.25 * width))
         _dot(image, joints[j], (255, 255, 255), radius)
         _dot(image, joints[j], shades[sides[j]], 0.6 * radius)
+
+
+def _write_id(image: np.ndarray, joints: np.ndarray, number: int, colour: Colour) -> None:
+    found = joints[joints[:, 2] > 0]
+    if not len(found):
+        return
+    height = max(0.4, math.hypot(*image.shape[:2]) / 2000)
+    x, y = np.clip(found[found[:, 1].argmin(), :2], -30000, 30000)
+    where = (round(float(x + 12 * height)), round(float(y - 8 * height)))
+    for ink, width in ((RIM, 4), (colour, 1)):
+        thick = max(1, round(width * height * 1.5))
+        cv2.putText(image, str(number), where, cv2.FONT_HERSHEY_SIMPLEX, height, ink, thick, cv2.LINE_AA)
 
 
 def joint_sides(skeleton: Skeleton) -> list[int]:
