@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from bottomup.commands.common import FINE, Commands, say
+from bottomup.commands.common import FINE, TERMINATED, Commands, say
 
 TEXT = """\
 Trains the system that a settings file describes, or goes on where a killed run stopped. Writes
-snapshots, metrics.jsonl, TensorBoard files and, at the end, weights.safetensors into its `out`. With
-several cores or GPUs: torchrun --nproc-per-node N train.py CONFIG.
+snapshots, metrics.jsonl, TensorBoard files, best.safetensors (the highest AP on the dev set) and, at
+the end, weights.safetensors into its `out`. With several cores or GPUs: torchrun --nproc-per-node N
+train.py CONFIG. SIGTERM saves the run and ends it with exit code 143.
 """
 
 
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
     from bottomup.training.loop import train
     from bottomup.training.parallel import process_leads
     from bottomup.training.report import Report
+    from bottomup.training.termination import Terminated
     from bottomup.training.weights import save_trained, weights_header
 
     warnings.filterwarnings("ignore", message=r"index_reduce\(\) is in beta")
@@ -41,7 +43,11 @@ def run(options: argparse.Namespace) -> int:
         header = weights_header(settings, settings.steps)
         judge = dev_judge(header, settings.dev.labels, settings.dev.images)
     leads = process_leads()
-    network = train(settings, Report(Path(settings.out), settings.steps) if leads else None, judge)
+    try:
+        network = train(settings, Report(Path(settings.out), settings.steps) if leads else None, judge)
+    except Terminated as stopped:
+        say(str(stopped))
+        return TERMINATED
     if leads:
         path = Path(settings.out) / "weights.safetensors"
         save_trained(network, settings, settings.steps, path)

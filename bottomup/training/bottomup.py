@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
-from bottomup.core import Skeleton
+from bottomup.core import LABELLED, Skeleton
 from bottomup.data.augment import Example
 from bottomup.data.loader import Batch, Mixture, collate
 from bottomup.targets.encode import Labels, encode
@@ -45,7 +46,15 @@ class BottomUpTask:
         """Crops as a batch."""
         return collate(examples)
 
-    def losses(self, network: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    def counts(self, batch: Batch) -> Tensor:
+        """Pictures with a labelled joint in view, over which tag losses are averaged."""
+        height, width = batch.images.shape[-2:]
+        x, y = batch.joints.unbind(-1)
+        inside = (x >= -0.5) & (y >= -0.5) & (x < width - 0.5) & (y < height - 0.5)
+        seen = ((batch.known == LABELLED) & inside).any(1)
+        return torch.full((1,), float(len(batch.picture[seen].unique())), device=batch.images.device)
+
+    def losses(self, network: nn.Module, batch: Batch, counts: Tensor) -> dict[str, Tensor]:
         """total, heat, paf, pull, push."""
         images = normalise(batch.images, self.settings.road)
         with autocast(images.device, self.settings.bf16):
@@ -59,4 +68,5 @@ class BottomUpTask:
             stride=int(outputs[-1].stride),
             sigma=outputs[-1].sigma or 1.0,
         )
-        return bottomup_loss(outputs, targets, tags=self.settings.loss.tags, emphasis=self.settings.loss.emphasis)
+        loss = self.settings.loss
+        return bottomup_loss(outputs, targets, tags=loss.tags, emphasis=loss.emphasis, pictures=counts[0])

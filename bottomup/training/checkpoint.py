@@ -1,4 +1,4 @@
-"""Snapshots of a training run: written whole or not at all, the one before kept."""
+"""Snapshots of a training run: written whole or not at all, the one before and the best kept."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from typing import Any
 import torch
 
 from bottomup.errors import DataError
+from bottomup.files.atomic import replacing
 
-LAST, BEFORE = "last.pt", "before.pt"
+LAST, BEFORE, BEST = "last.pt", "before.pt", "best.pt"
 
 
 def save_snapshot(folder: Path, state: dict[str, Any]) -> None:
     """Writes, syncs and renames; a kill at any moment leaves a complete snapshot to go on from."""
-    folder.mkdir(parents=True, exist_ok=True)
-    fresh = folder / f"{LAST}.part"
-    with open(fresh, "wb") as file:
+    with replacing(folder / LAST) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    if (folder / LAST).exists():
-        os.replace(folder / LAST, folder / BEFORE)
-    os.replace(fresh, folder / LAST)
+        if (folder / LAST).exists():
+            os.replace(folder / LAST, folder / BEFORE)
+
+
+def save_best(folder: Path, state: dict[str, Any]) -> None:
+    """Keeps a snapshot as the best one so far."""
+    with replacing(folder / BEST) as file:
+        torch.save(state, file)
 
 
 def load_snapshot(folder: Path) -> dict[str, Any] | None:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from bottomup.errors import SettingsError
+
+PATIENCE = timedelta(hours=3)  # others wait while the leader judges the network on a dev set
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,13 @@ class Group:
         """Whether this is the process that writes and reports."""
         return self.rank == 0
 
-    def share(self, batch: int) -> int:
-        """Pictures of a batch that each process takes; raises SettingsError if they cannot be shared evenly."""
-        if batch % self.size:
-            raise SettingsError(f"a batch of {batch} cannot be shared by {self.size} processes; take a multiple")
+    def share(self, batch: int, pieces: int = 1) -> int:
+        """Pictures of a batch that each process takes; raises SettingsError if these and their pieces are not equal."""
+        if batch % (self.size * pieces):
+            in_pieces = f" in {pieces} pieces each" if pieces > 1 else ""
+            raise SettingsError(
+                f"a batch of {batch} cannot be shared by {self.size} processes{in_pieces}; take a multiple"
+            )
         return batch // self.size
 
 
@@ -45,8 +51,14 @@ def join_group(device: torch.device) -> Group:
     """The group that `torchrun` started this process in, or a group of one."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return Group()
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
+        # After a restart the agent's store still holds the addresses of processes that are gone.
+        store = dist.PrefixStore(f"restart {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     return Group(dist.get_rank(), dist.get_world_size())
 
 
@@ -60,6 +72,15 @@ def average_gradients(parameters: Iterable[nn.Parameter], group: Group) -> None:
     flat /= group.size
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
         gradient.copy_(mean.view_as(gradient))
+
+
+def mean_over_processes(values: Tensor, group: Group) -> Tensor:
+    """The mean of a tensor over all processes, the same in each."""
+    if group.size == 1 or not values.numel():
+        return values
+    total = values.clone()
+    dist.all_reduce(total)
+    return total / group.size
 
 
 def gather_shares(pieces: Sequence[Tensor], group: Group) -> list[Tensor]:

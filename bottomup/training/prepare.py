@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from bottomup.core import People, Sample, Skeleton
+from bottomup.core import SKELETONS, Sample, Skeleton
 from bottomup.data.coco import read_coco
 from bottomup.data.loader import remembered
 from bottomup.errors import SettingsError
 from bottomup.training.config import DataSet, TrainSettings
 from bottomup.training.muon import Muon
 from bottomup.training.parallel import Group
+from bottomup.training.transfer import transfer
 
 
-def read_sets(settings: TrainSettings, skeleton: Skeleton) -> list[list[Sample]]:
+def read_sets(settings: TrainSettings, skeleton: Skeleton) -> list[Sequence[Sample]]:
     """The samples of every data set of the run; decoded pictures are kept where the settings say so."""
     sets = [read_set(chosen, skeleton) for chosen in settings.sets]
-    return [[remembered(sample) for sample in samples] for samples in sets] if settings.remember else sets
+    return [[remembered(sample) for sample in samples] if settings.remember else samples for samples in sets]
 
 
-def read_set(chosen: DataSet, skeleton: Skeleton) -> list[Sample]:
+def read_set(chosen: DataSet, skeleton: Skeleton) -> Sequence[Sample]:
     """The samples of one set, its joints' confidence scaled."""
-    samples = read_coco(
+    return read_coco(
         Path(chosen.labels),
         chosen.images,
         skeleton=skeleton,
         unlabelled=chosen.unlabelled,
         least_joints=chosen.least_joints,
+        source=chosen.source,
+        confidence=chosen.confidence,
     )
-    if chosen.confidence == 1:
-        return samples
-    return [replace(sample, people=_scaled(sample.people, chosen.confidence)) for sample in samples]
-
-
-def _scaled(people: People, factor: float) -> People:
-    joints = people.joints.copy()
-    joints[..., 2] *= factor
-    return replace(people, joints=joints)
 
 
 def start_weights(network: nn.Module, settings: TrainSettings) -> None:
@@ -52,11 +47,38 @@ def start_weights(network: nn.Module, settings: TrainSettings) -> None:
     elif settings.start != "random":
         from bottomup.files.weights import read_weights
 
-        tensors, _ = read_weights(settings.start)
+        tensors, header = read_weights(settings.start)
         try:
-            network.load_state_dict(tensors)
+            network.load_state_dict(fitted(network, tensors, header, settings))
         except RuntimeError as error:
             raise SettingsError(f"start: {settings.start} holds another network ({error})") from error
+
+
+def fitted(
+    network: nn.Module, tensors: Mapping[str, Tensor], header: Mapping[str, Any], settings: TrainSettings
+) -> Mapping[str, Tensor]:
+    """Tensors of a weights file for this network: parts of them, or for another skeleton what the two share."""
+    if settings.adopt:
+        return adopted(network, tensors, settings)
+    source, target = Skeleton(**header["skeleton"]), SKELETONS[settings.skeleton]
+    if (source.joints, source.limbs) == (target.joints, target.limbs):
+        return tensors
+    # Weights files do without batch norms' counters, which are neither any joint's.
+    counters = {name: t for name, t in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    return transfer(counters | dict(tensors), source, target, network).tensors  # type: ignore[arg-type]
+
+
+def adopted(network: nn.Module, tensors: Mapping[str, Tensor], settings: TrainSettings) -> dict[str, Tensor]:
+    """The network's tensors, those of the parts that `settings.adopt` names taken from another's."""
+    own = dict(network.state_dict())
+    for part in settings.adopt:
+        names = [name for name in own if name.startswith(f"{part}.") and not name.endswith("num_batches_tracked")]
+        missing = [name for name in names if name not in tensors]
+        if missing or not names:
+            what = f"{settings.start} has no {missing[0]}" if missing else f"the network has no part {part!r}"
+            raise SettingsError(f"adopt: {what}; adopt other parts")
+        own |= {name: tensors[name] for name in names}
+    return own
 
 
 def optimisers(network: nn.Module, settings: TrainSettings, group: Group) -> list[torch.optim.Optimizer]:
@@ -65,6 +87,7 @@ def optimisers(network: nn.Module, settings: TrainSettings, group: Group) -> lis
     Every parameter group holds its own full rate as "base". Batch norms and biases take no weight decay.
     """
     freeze(network, settings.freeze)
+    fix(network, settings.fixed)
     chosen, kernels, others = settings.optimiser, [], []
     for name, p in network.named_parameters():
         if not p.requires_grad:
@@ -88,3 +111,13 @@ def freeze(network: nn.Module, blocks: int) -> None:
     """Fixes the backbone's stem and first blocks, batch norm statistics included."""
     if blocks:
         network.backbone.freeze(blocks)  # type: ignore[union-attr, operator]
+
+
+def fix(network: nn.Module, parts: Sequence[str]) -> None:
+    """Fixes parts by name, batch norm statistics included; raises SettingsError for a part that is not there."""
+    for part in parts:
+        try:
+            module = network.get_submodule(part)
+        except AttributeError as error:
+            raise SettingsError(f"fixed: the network has no part {part!r} ({error})") from error
+        module.requires_grad_(False).eval()

@@ -37,10 +37,11 @@ class Report:
             self.sums, self.count = {}, 0
             print(f"step {step + 1}/{self.steps}  loss {means['total']:.5f}  {self._left(step + 1)} left", flush=True)
 
-    def judged(self, step: int, numbers: dict[str, float]) -> None:
-        """Takes note of an evaluation on the dev set."""
-        self._write(step, {f"dev_{name}": value for name, value in numbers.items()})
-        print(f"step {step}: dev " + "  ".join(f"{n} {v:.3f}" for n, v in numbers.items()), flush=True)
+    def judged(self, step: int, numbers: dict[str, float], kept: Path | None) -> None:
+        """Takes note of an evaluation on the dev set; kept: where the weights are, if these are the best so far."""
+        self._write(step, {f"dev_{name}": value for name, value in numbers.items()} | {"best": float(kept is not None)})
+        best = f"  the best so far, kept as {kept}" if kept else ""
+        print(f"step {step}: dev " + "  ".join(f"{n} {v:.3f}" for n, v in numbers.items()) + best, flush=True)
 
     def _write(self, step: int, numbers: dict[str, float]) -> None:
         self.file.write(json.dumps({"step": step, "time": round(time.time(), 1)} | numbers) + "\n")

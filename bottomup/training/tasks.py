@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from bottomup.core import Skeleton
+from bottomup.errors import SettingsError
 from bottomup.training.config import Phase, TrainSettings
 
 
@@ -23,12 +24,32 @@ class Task(Protocol):
     def collate(self, examples: Sequence[Any]) -> Any:
         """Examples as a batch, which has `to(device)`."""
 
-    def losses(self, network: nn.Module, batch: Any) -> dict[str, Tensor]:
-        """Scalars of one forward pass; `total` is what is minimised, the mean over the batch."""
+    def counts(self, batch: Any) -> Tensor:
+        """(C,) float: of how many things in the batch the losses are means, beside its pictures; may be empty.
+
+        A step's batch is taken in pieces (by processes, by accumulation), which are alike in pictures only.
+        """
+
+    def losses(self, network: nn.Module, batch: Any, counts: Tensor) -> dict[str, Tensor]:
+        """Scalars of one forward pass; `total` is what is minimised.
+
+        counts (C,): the mean of the pieces' `counts`, so that the mean of the pieces' losses is the
+        loss of the whole batch. For a batch in one piece they are its own.
+        """
 
 
 def task_of(settings: TrainSettings, skeleton: Skeleton, network: nn.Module) -> Task:
     """The task that the settings ask for; reads the labels of its data sets. Raises DataError, SettingsError."""
-    from bottomup.training.bottomup import BottomUpTask
+    if settings.method == "topdown":
+        from bottomup.training.topdown import TopDownTask
 
-    return BottomUpTask(settings, skeleton, int(network.stride))  # type: ignore[arg-type]
+        return TopDownTask(settings, skeleton)
+    if settings.method == "detector":
+        from bottomup.training.detector import DetectorTask
+
+        return DetectorTask(settings, skeleton)
+    if settings.method == "bottomup":
+        from bottomup.training.bottomup import BottomUpTask
+
+        return BottomUpTask(settings, skeleton, int(network.stride))  # type: ignore[arg-type]
+    raise SettingsError(f"method: {settings.method!r} is none of bottomup, topdown, detector")

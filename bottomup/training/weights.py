@@ -18,7 +18,7 @@ def weights_header(settings: TrainSettings, steps: int, sources: Sequence[str] =
     """How to build and run the network, and how it came about: `steps` of this run, after `sources`."""
     return {
         "format": FORMAT,
-        "method": "bottomup",
+        "method": settings.method,
         "network": dict(settings.network),
         "skeleton": SKELETONS[settings.skeleton].to_dict(),
         "road": dict(settings.road),
