@@ -13,6 +13,8 @@ __all__ = ["NETWORKS", "build", "description", "from_published", "network_class"
 
 NETWORKS: dict[str, str] = {  # name -> module in this folder and class, imported when built
     "mspaf_mobile": "mspaf_mobile:MspafMobile",
+    "cpn_mobile": "cpn_mobile:CpnMobile",
+    "detector_mobile": "detector_mobile:DetectorMobile",
     "mspaf": "mspaf:MSPAF",
     "paf": "paf:PAF",
     "lightweight_openpose": "lightweight:LightweightOpenPose",

@@ -69,13 +69,18 @@ def _areas(boxes: Tensor) -> Tensor:
 
 
 def unsuppressed(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
-    """Indices, best first, of the boxes that no better kept box overlaps by more than `most` (greedy suppression).
+    """Indices, best first, of the boxes that no better kept box overlaps by more than `most` (greedy suppression)."""
+    return unsuppressed_by(overlaps(boxes, boxes), scores, most)
 
-    Repeats "kept is who no better kept box covers" for all boxes at once until nothing changes: every round
-    settles at least the best box that is still open, most rounds many, so a handful is enough.
+
+def unsuppressed_by(similarity: Tensor, scores: Tensor, most: float) -> Tensor:
+    """Indices, best first, of those whom no better kept one resembles by more than `most`. similarity: (N, N).
+
+    Repeats "kept is who no better kept one covers" for all at once until nothing changes: every round
+    settles at least the best that is still open, most rounds many, so a handful is enough.
     """
     order = scores.argsort(descending=True, stable=True)
-    covers = (overlaps(boxes[order], boxes[order]) > most).triu(1)
+    covers = (similarity[order][:, order] > most).triu(1)
     kept = torch.ones_like(order, dtype=torch.bool)
     for _ in range(len(order)):
         now = ~(covers & kept[:, None]).any(0)

@@ -22,6 +22,7 @@ STAGES = (
 )
 # strides 4, 8, 16, 32: the last block of each resolution, and its channels
 TAPS = {2: 24, 4: 40, 10: 112, 15: 320}
+LAST = 15
 
 
 class Depthwise(nn.Conv2d):
@@ -66,21 +67,25 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """images (B, 3, H, W) -> features at strides 4, 8, 16, 32 with `channels` channels each."""
+    """images (B, 3, H, W) -> features at strides 4, 8, 16, 32 with `channels` channels each.
 
-    channels = tuple(TAPS.values())
+    blocks: how many there are, of 16; the last one's features are the coarsest.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: int = LAST + 1) -> None:
         super().__init__()
         self._conv_stem = nn.Conv2d(3, 32, 3, 2, 1, bias=False)
         self._bn0 = nn.BatchNorm2d(32, eps=1e-3)
         self.act = nn.ReLU6(inplace=True)
-        blocks, inputs = [], 32
+        self._blocks, inputs, widths = nn.ModuleList(), 32, []
         for repeats, kernel, stride, expansion, outputs in STAGES:
             for i in range(repeats):
-                blocks.append(InvertedBottleneck(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
+                self._blocks.append(InvertedBottleneck(inputs, outputs, kernel, stride if i == 0 else 1, expansion))
                 inputs = outputs
-        self._blocks = nn.ModuleList(blocks)
+                widths.append(outputs)
+        self._blocks = self._blocks[:blocks]
+        self.taps = {min(block, blocks - 1) for block in TAPS}
+        self.channels = tuple(widths[block] for block in sorted(self.taps))
         self.frozen = 0
 
     def freeze(self, blocks: int) -> None:
@@ -105,7 +110,7 @@ class EfficientNetLite0(nn.Module):
         features = []
         for i, block in enumerate(self._blocks):
             x = block(x)
-            if i in TAPS:
+            if i in self.taps:
                 features.append(x)
         return features
 

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bottomup.core import Maps, People, Skeleton, Warp
-from bottomup.errors import InputError, SettingsError
+from bottomup.errors import SettingsError
 from bottomup.roads.clock import Clock
-from bottomup.roads.fusion import fused
+from bottomup.roads.engine import Engine, check_image, check_normalisation, padded, require
 from bottomup.roads.passes import averaged, with_mirrored
+from bottomup.roads.stored import of_known_keys
 
 EVIDENCE = ("both", "pafs", "tags")
-CHANNELS = ("rgb", "bgr")
 SIDES = ("long_side", "short_side", "height")
 LEAST_SIDE = 32
 LONGEST = 4  # times the size that is asked for: what another side may reach, or panoramas would fill the memory
@@ -59,15 +57,13 @@ class BottomUpSettings:
         for name in ("mean", "std", "scales"):
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
         self._check_size()
-        _require(self.channels in CHANNELS, "channels", self.channels, f"one of {', '.join(CHANNELS)}")
-        _require(len(self.mean) == 3, "mean", self.mean, "three numbers")
-        _require(len(self.std) == 3 and min(self.std) > 0, "std", self.std, "three positive numbers")
-        _require(self.pad is None or 0 <= self.pad <= 255, "pad", self.pad, "from 0 to 255")
-        _require(self.sigma is None or self.sigma > 0, "sigma", self.sigma, "positive")
-        _require(1.0 in self.scales, "scales", self.scales, "a list that contains 1")
-        _require(all(0.1 <= s <= 8 for s in self.scales), "scales", self.scales, "between 0.1 and 8")
-        _require(len(set(self.scales)) == len(self.scales), "scales", self.scales, "different numbers")
-        _require(self.evidence in EVIDENCE, "evidence", self.evidence, f"one of {', '.join(EVIDENCE)}")
+        check_normalisation(self)
+        require(self.pad is None or 0 <= self.pad <= 255, "pad", self.pad, "from 0 to 255")
+        require(self.sigma is None or self.sigma > 0, "sigma", self.sigma, "positive")
+        require(1.0 in self.scales, "scales", self.scales, "a list that contains 1")
+        require(all(0.1 <= s <= 8 for s in self.scales), "scales", self.scales, "between 0.1 and 8")
+        require(len(set(self.scales)) == len(self.scales), "scales", self.scales, "different numbers")
+        require(self.evidence in EVIDENCE, "evidence", self.evidence, f"one of {', '.join(EVIDENCE)}")
 
     def _check_size(self) -> None:
         if all(getattr(self, side) is None for side in SIDES):
@@ -75,9 +71,9 @@ class BottomUpSettings:
         (side, pixels), *others = ((side, getattr(self, side)) for side in SIDES if getattr(self, side) is not None)
         if others:
             raise SettingsError(f"{side} and {others[0][0]} are both given; give one of {', '.join(SIDES)}")
-        _require(self.multiple is None or self.multiple >= 1, "multiple", self.multiple, "at least 1")
+        require(self.multiple is None or self.multiple >= 1, "multiple", self.multiple, "at least 1")
         least = max(LEAST_SIDE, self.multiple or 1)
-        _require(pixels >= least, side, pixels, f"at least {least}")
+        require(pixels >= least, side, pixels, f"at least {least}")
 
     def ratio(self, width: int, height: int) -> float:
         """What a picture of this size is resized by; the longer side stays within `LONGEST` times the size given."""
@@ -103,24 +99,11 @@ class BottomUpSettings:
     @staticmethod
     def of(values: Mapping[str, Any], source: str) -> BottomUpSettings:
         """Settings out of a dictionary; raises SettingsError that names source, key and the nearest known key."""
-        known = [field.name for field in fields(BottomUpSettings)]
-        for key in values:
-            if key not in known:
-                near = difflib.get_close_matches(key, known, 1, 0)
-                raise SettingsError(f"{source}: unknown key {key!r}; did you mean {near[0]!r}?")
-        try:
-            return BottomUpSettings(**values)
-        except (TypeError, ValueError) as error:
-            raise SettingsError(f"{source}: {error}") from error
+        return of_known_keys(BottomUpSettings, values, source)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and text."""
         return asdict(self)
-
-
-def _require(holds: bool, name: str, value: object, wanted: str) -> None:
-    if not holds:
-        raise SettingsError(f"{name} is {value}, it must be {wanted}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,22 +136,16 @@ class BottomUp:
         self.skeleton = skeleton.with_shipped_prior() if settings.prior and skeleton.prior is None else skeleton
         self.settings, self.device = settings, torch.device(device)
         self.multiple = _multiple(network, settings)
-        example = torch.rand(1, 3, self.multiple, self.multiple, generator=torch.Generator().manual_seed(0))
-        example = example.to(self.device)
-        network = fused(network, example).requires_grad_(False)
-        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.engine = Engine(network, (self.multiple, self.multiple), settings, self.device)
         # On a CPU a batch is slower than its pictures one by one: their maps no longer fit its caches.
         self.batch = 16 if self.device.type == "cuda" else 1
         self.clock = Clock()
-        self._mean = torch.tensor(settings.mean, device=self.device).view(1, 3, 1, 1)
-        self._std = torch.tensor(settings.std, device=self.device).view(1, 3, 1, 1)
-        with torch.inference_mode():
-            self._evidence(self._network(example))
+        self._evidence(self.engine.maps(self.engine.example))
 
-    def __call__(self, images: Sequence[np.ndarray]) -> list[People]:
+    def __call__(self, images: Sequence[np.ndarray], image_ids: Sequence[int | None] | None = None) -> list[People]:
         """People of each image, RGB uint8 (H, W, 3); raises InputError that names the number of a wrong one."""
         for number, image in enumerate(images):
-            _check_image(image, number)
+            check_image(image, number)
         with self.clock("read"):
             prepared = [self.prepare(image) for image in images]
         people: list[People | None] = [None] * len(images)
@@ -180,55 +157,39 @@ class BottomUp:
                     people[i] = self.people(maps[place], prepared[i])
         return people  # type: ignore[return-value]  # every number is in one batch
 
-    def prepare(self, image: np.ndarray) -> Prepared:
-        """The image resized and padded for every scale."""
-        height, width = image.shape[:2]
-        ratio = self.settings.ratio(width, height)
-        inputs = tuple(self._input(image, ratio * scale) for scale in self.settings.scales)
-        return Prepared(inputs, Warp.resize(ratio), (width, height))
+    def expect(self, image_ids: Collection[int]) -> None:
+        """Nothing is known of pictures beforehand."""
 
-    def _input(self, image: np.ndarray, ratio: float) -> np.ndarray:
-        """Resized, padded at the right and the bottom."""
-        height, width = (max(1, round(side * ratio)) for side in image.shape[:2])
-        step = self.multiple
-        size = (-(-width // step) * step, -(-height // step) * step)
-        colour = self.settings.colour()
-        padded = Warp.resize(ratio).image(image, size, border=sum(colour) // 3)
-        padded[height:], padded[:, width:] = colour, colour
-        return padded
+    def decides(self) -> dict[str, Any]:
+        """All that results depend on beside the weights."""
+        return self.settings.to_dict()
+
+    def share(self, width: int, height: int) -> float:
+        """What a picture of this size is resized by at the largest scale."""
+        return self.settings.ratio(width, height) * max(self.settings.scales)
+
+    def prepare(self, image: np.ndarray, image_id: int | None = None, size: tuple[int, int] | None = None) -> Prepared:
+        """The image resized and padded for every scale. size: the picture's own, where `image` is it reduced."""
+        size = size or (image.shape[1], image.shape[0])
+        ratio, colour = self.settings.ratio(*size), self.settings.colour()
+        scales = self.settings.scales
+        inputs = tuple(padded(image, ratio * scale, self.multiple, colour, size) for scale in scales)
+        return Prepared(inputs, Warp.resize(ratio), size)
 
     def maps(self, prepared: Sequence[Prepared]) -> Maps:
         """Maps of pictures whose inputs have the same shapes: a batch in numpy, in cells of scale 1."""
         scales = self.settings.scales
-        with torch.inference_mode(), self._exact_convolutions():
+        with torch.inference_mode(), self.engine.exact_convolutions():
             passes = [self._pass([p.inputs[i] for p in prepared]) for i in range(len(scales))]
             return averaged(passes, scales).numpy()
 
-    def _exact_convolutions(self) -> AbstractContextManager[None]:
-        """On a GPU: full float32, so that a batch gives what its pictures give one by one."""
-        if self.device.type == "cpu":
-            return nullcontext()
-        return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
-
     def _pass(self, images: list[np.ndarray]) -> Maps:
         """Maps of one scale, averaged with those of the mirrored images if the settings say so."""
-        pixels = torch.from_numpy(np.stack(images)).to(self.device).permute(0, 3, 1, 2).float()
-        if self.settings.channels == "bgr":
-            pixels = pixels.flip(1)
-        pixels = (pixels - self._mean) / self._std
-        maps = self._evidence(self._network(pixels))
+        pixels = self.engine.pixels(images)
+        maps = self._evidence(self.engine.maps(pixels))
         if not self.settings.flip:
             return maps
-        return with_mirrored(maps, self._evidence(self._network(pixels.flip(3))), self.skeleton)
-
-    def _network(self, pixels: Tensor) -> Maps:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self._fast_bfloat16()):
-            maps = self.network(pixels.contiguous(memory_format=torch.channels_last))[-1]
-        return maps.each(lambda values: values.float())
-
-    def _fast_bfloat16(self) -> bool:
-        """Only on a CPU with matrix tiles: on a GPU it would let batches differ from single pictures."""
-        return self.device.type == "cpu" and getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+        return with_mirrored(maps, self._evidence(self.engine.maps(pixels.flip(3))), self.skeleton)
 
     def _evidence(self, maps: Maps) -> Maps:
         """The maps without the evidence that the settings leave out."""
@@ -252,15 +213,8 @@ def _multiple(network: nn.Module, settings: BottomUpSettings) -> int:
     """What the sides of inputs are multiples of: the settings' number, else the network's own."""
     own = getattr(network, "multiple", None)
     wanted = settings.multiple or own or 32
-    _require(wanted % (own or 1) == 0, "multiple", wanted, f"a multiple of the network's {own}")
+    require(wanted % (own or 1) == 0, "multiple", wanted, f"a multiple of the network's {own}")
     return int(wanted)
-
-
-def _check_image(image: Any, number: int) -> None:
-    is_rgb = isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
-    if not is_rgb or image.size == 0:
-        what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-        raise InputError(f"image {number} is {what}; give RGB uint8 (height, width, 3)")
 
 
 def batches(kinds: Sequence[Any], size: int) -> list[list[int]]:

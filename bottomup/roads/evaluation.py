@@ -14,13 +14,16 @@ from tqdm import tqdm
 
 from bottomup.core import Sample, Skeleton
 from bottomup.core.layouts import as_written, written_skeleton
-from bottomup.data.coco import load_json, read_coco
+from bottomup.data.coco import read_coco
 from bottomup.errors import DataError
+from bottomup.files.jsonfile import load_json
 from bottomup.metrics.bootstrap import bootstrap_interval
 from bottomup.metrics.coco import evaluate_keypoints
-from bottomup.roads.bottomup import BottomUp, BottomUpSettings
+from bottomup.roads.box_evaluation import box_judge
+from bottomup.roads.given import labelled
 from bottomup.roads.predictor import Predictor
 from bottomup.roads.streams import in_order, one_thread_a_stream
+from bottomup.roads.systems import System, road_of
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,16 @@ class Report:
     interval: tuple[float, float]  # of AP: 95 %, by bootstrap over pictures
     pictures: int
     people: int
-    seconds: dict[str, float]  # a picture: in read, network, grouping; all: of the whole run, whose stages overlap
+    seconds: dict[str, float]  # a picture: in each stage; all: of the whole run, whose stages overlap
+    system: str  # weights, device and boxes
 
     def __str__(self) -> str:
         lines = [f"{name:5s} {value:6.3f}" for name, value in self.numbers.items()]
         lines[0] += f"   ({self.interval[0]:.3f} to {self.interval[1]:.3f}: 95 %, bootstrap over pictures)"
         times = ", ".join(f"{stage} {seconds:.4f}" for stage, seconds in self.seconds.items())
-        return "\n".join((*lines, f"{self.pictures} pictures, {self.people} people found; seconds a picture: {times}"))
+        return "\n".join(
+            (self.system, *lines, f"{self.pictures} pictures, {self.people} people found; seconds a picture: {times}")
+        )
 
 
 def evaluate(
@@ -55,6 +61,7 @@ def evaluate(
     """
     skeleton = written_skeleton(predictor.road.skeleton)
     samples = _of_levels(read_coco(data, images, skeleton=skeleton), Path(data), levels)
+    predictor.road.expect([sample.image_id for sample in samples])
     predictor.clock.seconds.clear()
     start = time.perf_counter()
     results = _results(predictor, samples, progress)
@@ -63,7 +70,7 @@ def evaluate(
         data, results, image_ids=[sample.image_id for sample in samples], sigmas=skeleton.sigmas
     )
     a_picture = {stage: spent / len(samples) for stage, spent in seconds.items()}
-    return Report(judged.numbers, bootstrap_interval(judged), len(samples), len(results), a_picture)
+    return Report(judged.numbers, bootstrap_interval(judged), len(samples), len(results), a_picture, str(predictor))
 
 
 def dev_judge(
@@ -71,13 +78,18 @@ def dev_judge(
 ) -> Callable[[nn.Module], dict[str, float]]:
     """What gives the ten numbers of a network that is being trained, run as the header of its weights will say.
 
-    Raises DataError at once where the set cannot be used.
+    A top-down network sees the labels' boxes; of a detector they are box numbers. Raises DataError at once where the
+    set cannot be used.
     """
-    skeleton, settings = Skeleton(**header["skeleton"]), BottomUpSettings.of(header["road"], "road")
+    if header["method"] == "detector":
+        return box_judge(header, data, images)
+    skeleton = Skeleton(**header["skeleton"])
     _of_levels(read_coco(data, images, skeleton=written_skeleton(skeleton)), Path(data), ())
+    boxes = labelled(data) if header["method"] == "topdown" else None
 
     def judge(network: nn.Module) -> dict[str, float]:
-        road = BottomUp(network, skeleton, settings, next(network.parameters()).device)
+        system = System(header["method"], network, skeleton, header["road"], "road")
+        road = road_of([system], next(network.parameters()).device, boxes=boxes)
         return evaluate(Predictor(road), data, images).numbers
 
     return judge
@@ -87,7 +99,7 @@ def _results(predictor: Predictor, samples: Sequence[Sample], progress: bool) ->
     def entries(sample: Sample) -> list[dict[str, Any]]:
         with predictor.clock("read"):
             image = sample.load()
-        return as_written(predictor.road([image])[0]).to_coco(sample.image_id)
+        return as_written(predictor.road([image], [sample.image_id])[0]).to_coco(sample.image_id)
 
     results: list[dict[str, Any]] = []
     with one_thread_a_stream(predictor.device, len(samples)) as streams, ThreadPoolExecutor(streams) as pool:
@@ -97,7 +109,7 @@ def _results(predictor: Predictor, samples: Sequence[Sample], progress: bool) ->
     return results
 
 
-def _of_levels(samples: list[Sample], data: Path, levels: Sequence[str]) -> list[Sample]:
+def _of_levels(samples: Sequence[Sample], data: Path, levels: Sequence[str]) -> Sequence[Sample]:
     if levels:
         level_of = {record["id"]: record.get("annotation_level") for record in load_json(data)["images"]}
         unknown = sorted(set(levels) - set(level_of.values()))

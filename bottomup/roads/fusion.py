@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from bottomup.core import Maps
+from bottomup.runtimes.flat import agree
 
 
 def fused(network: nn.Module, example: Tensor) -> nn.Module:
@@ -26,7 +26,7 @@ def fused(network: nn.Module, example: Tensor) -> nn.Module:
         for conv, norm in _pairs(folded, example):
             _put(folded, names[conv], fuse_conv_bn_eval(conv, norm))
             _put(folded, names[norm], nn.Identity())
-        same = _agree(plain(example)[-1], folded(example)[-1])
+        same = agree(plain(example)[-1], folded(example)[-1])
     if not same:
         logging.getLogger(__name__).warning("batch norms cannot be folded into this network; it runs slower")
     return folded if same else plain
@@ -58,10 +58,3 @@ def _pairs(network: nn.Module, example: Tensor) -> list[tuple[nn.Conv2d, nn.Batc
 def _put(network: nn.Module, name: str, module: nn.Module) -> None:
     parent, _, child = name.rpartition(".")
     setattr(network.get_submodule(parent), child, module)
-
-
-def _agree(one: Maps, other: Maps) -> bool:
-    for a, b in ((one.heatmaps, other.heatmaps), (one.pafs, other.pafs), (one.tags, other.tags)):
-        if a is not None and not torch.allclose(a, b, rtol=1e-3, atol=1e-3 * float(a.abs().max()) + 1e-12):
-            return False
-    return True

@@ -8,25 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from bottomup.core import People, Skeleton
-from bottomup.errors import InputError, SettingsError
+from bottomup.core import People
 from bottomup.files.images import read_image
-from bottomup.files.weights import default_weights, read_weights
-from bottomup.nets import build
 from bottomup.nets.device import available_device
-from bottomup.roads.bottomup import BottomUp, BottomUpSettings
+from bottomup.roads.given import GivenBoxes, detections
+from bottomup.roads.road import Road
+from bottomup.roads.runtime import run_by
+from bottomup.roads.systems import detector_file, read_system, road_of, weights_files
 
 
 class Predictor:
     """A road with its reader: predictor(image or path) -> People; of a list -> a list of People.
 
     Images are RGB uint8 (height, width, 3), people in pixels of the upright picture. Bad input raises
-    InputError. clock: seconds in each stage. device: where the network runs. weights: the file of the
-    road's weights, None for a road put together from parts.
+    InputError. clock: seconds in each stage. device: where the network runs; runtime, precision: what by, and in
+    which arithmetic. files: of the road's weights, none for a road put together from parts; the first is `weights`.
     """
 
-    def __init__(self, road: BottomUp, weights: Path | None = None) -> None:
-        self.road, self.weights = road, weights
+    def __init__(self, road: Road, *files: Path, runtime: str = "torch", precision: str = "float32") -> None:
+        self.road, self.files, self.runtime, self.precision = road, files, runtime, precision
+        self.weights = files[0] if files else None
         self.clock, self.device = road.clock, road.device
 
     def __call__(self, images: np.ndarray | str | Path | Sequence[np.ndarray | str | Path]) -> People | list[People]:
@@ -44,29 +45,47 @@ class Predictor:
         with self.clock("read"):
             return read_image(image)
 
+    def __str__(self) -> str:
+        """Which weights run where, in which boxes."""
+        boxes = getattr(self.road, "boxes", None)
+        given = "" if boxes is None else f", boxes of {boxes.source}"
+        how = "" if self.runtime == "torch" else f" by {self.runtime}"
+        how += "" if self.precision == "float32" else f" in {self.precision}"
+        return f"{' + '.join(map(str, self.files)) or 'a network in memory'} on {self.device}{how}{given}"
+
     def __repr__(self) -> str:
         return f"Predictor({str(self.weights)!r}, device={str(self.device)!r}, {self.road.settings})"
 
 
-def load(weights: str | Path | None = None, device: str = "auto", **settings: Any) -> Predictor:
+def load(
+    weights: str | Path | Sequence[str | Path] | None = None,
+    device: str = "auto",
+    *,
+    method: str | None = None,
+    boxes: str | Path | GivenBoxes | None = None,
+    detector: str | Path | None = None,
+    runtime: str = "torch",
+    precision: str = "float32",
+    **settings: Any,
+) -> Predictor:
     """The system in a weights file (default: the one that comes with the package), ready to run.
 
-    device: "cpu", "cuda", or "auto" for cuda where there is one. settings: long_side, flip, scales,
-    evidence and the other settings of the road, in place of those in the file.
+    weights: several top-down files are an ensemble. device: "cpu", "cuda", or "auto" for cuda where there is one.
+    method: "bottomup" or "topdown", by default what the weights are of. boxes: COCO detections for top-down weights,
+    in place of the detector, whose weights are `detector` (default: those of the package). runtime: "torch",
+    "onnxruntime", "openvino", or "auto" for the fastest installed. precision: "float32" or "bfloat16". settings:
+    long_side, flip, scales, evidence, refine and the other settings of the road, in place of those in the file.
     Raises InputError for an unusable file, SettingsError for settings, a device or a method that cannot be used.
     """
     place = available_device(device)
-    path = default_weights() if weights is None else Path(weights)
-    tensors, header = read_weights(path)
-    if header.get("method") != "bottomup":
-        method = header.get("method")
-        raise SettingsError(f"{path}: weights of method {method!r}, this version runs only bottom-up weights")
-    try:
-        skeleton = Skeleton(**header["skeleton"])
-        network = build(**header["network"])
-        network.load_state_dict(tensors)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        what = " ".join(str(error).split())
-        raise InputError(f"{path}: header and weights do not make a system ({what}); fetch the file again") from error
-    stored = BottomUpSettings.of(header.get("road", {}), str(path))
-    return Predictor(BottomUp(network, skeleton, stored.replaced(settings, "settings"), place), path)
+    files = weights_files(weights, method)
+    systems = [read_system(file, method) for file in files]
+    finder = None
+    if systems[0].method == "topdown" and boxes is None or detector is not None:
+        files.append(detector_file(detector, str(files[0])))
+        from bottomup.roads.detector import load_detector
+
+        finder = load_detector(files[-1], place)
+    given = detections(boxes) if isinstance(boxes, (str, Path)) else boxes
+    road = road_of(systems, place, settings, boxes=given, detector=finder)
+    return Predictor(road, *files, runtime=run_by(road, runtime, precision), precision=precision)

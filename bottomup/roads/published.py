@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,28 @@ from bottomup.errors import DataError
 from bottomup.files.weights import FORMAT, read_checkpoint, save_weights, tensors_to_keep
 from bottomup.nets import description
 from bottomup.nets.published import load_published
+from bottomup.roads.bottomup import BottomUpSettings
+from bottomup.roads.crops import TopDownSettings
+from bottomup.roads.rcnn import RCNNSettings
 
-Settings = Mapping[str, Any]
+RoadSettings = BottomUpSettings | TopDownSettings | RCNNSettings
+METHODS = {BottomUpSettings: "bottomup", TopDownSettings: "topdown", RCNNSettings: "keypoint_rcnn"}
 
 
 @dataclass(frozen=True)
 class System:
-    """How published networks are run whose name fits the pattern.
-
-    method: "bottomup" (`road` as `BottomUpSettings`), "topdown" or "detector". Settings of top-down roads: size:
-    width and height of a crop. enlarge: of boxes, in x and y. flip; shift_flipped: the mirrored maps move one cell
-    to the right. refine: a "quarter" cell towards the higher neighbour, or towards the "second" highest cell.
-    blur: kernel of the Gaussian before. origin: pixel of a crop where cell 0 is. peak: of perfect heatmaps.
-    """
+    """How published networks are run whose name fits the pattern; the kind of settings says by which road."""
 
     pattern: str
-    method: str
-    road: Settings
+    road: RoadSettings
+
+    @property
+    def method(self) -> str:
+        """As headers of weights files name the road."""
+        return METHODS[type(self.road)]
 
 
-def normalised(channels: str, mean: tuple[float, float, float], std: tuple[float, float, float]) -> Settings:
+def normalised(channels: str, mean: tuple[float, float, float], std: tuple[float, float, float]) -> dict[str, Any]:
     """Settings of a normalisation, whose numbers are 0..255 and in the order of the channels."""
     return {"channels": channels, "mean": mean, "std": std}
 
@@ -42,34 +43,45 @@ def normalised(channels: str, mean: tuple[float, float, float], std: tuple[float
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet, in RGB
 IMAGENET = normalised("rgb", MEAN, STD)
 UNIT = normalised("rgb", (0.0, 0.0, 0.0), (255.0, 255.0, 255.0))
-CAFFE = {**normalised("bgr", (128.0, 128.0, 128.0), (256.0, 256.0, 256.0)), "pad": 128}
-EMBEDDING = {"pad": 0, "flip": True, "multiple": 64, "offset": 0.5}  # joints' cells are rounded down in training
-HRNET = {"size": (192, 256), "enlarge": (1.25, 1.25), "flip": True, "shift_flipped": True, "refine": "quarter"}
-MEGVII = {"size": (192, 256), "flip": True, "shift_flipped": False, "refine": "second", "origin": 2.0, "peak": 255.0}
-MPII = {"size": (256, 256), "enlarge": (1.25, 1.25), "flip": True, "shift_flipped": False, "refine": "quarter"}
+CAFFE: dict[str, Any] = {**normalised("bgr", (128.0, 128.0, 128.0), (256.0, 256.0, 256.0)), "pad": 128}
+# Joints' cells are rounded down in training.
+EMBEDDING: dict[str, Any] = {"pad": 0, "flip": True, "multiple": 64, "offset": 0.5}
+QUARTER: dict[str, Any] = {"pad": 0, "flip": True, "refine": "quarter"}
+HRNET: dict[str, Any] = {**QUARTER, "shift_flipped": True, "origin": 0.0}
+MEGVII: dict[str, Any] = {"flip": True, "refine": "second", "origin": 2.0, "peak": 255.0, "least": None, "bonus": 0.5}
+SQUARE: dict[str, Any] = {**QUARTER, "size": (256, 256), "origin": 2.0}
 
 SYSTEMS: tuple[System, ...] = (
     # The authors average scales 0.5, 1, 1.5 and 2 of this height.
-    System(r"paf\d+", "bottomup", {**CAFFE, "height": 368}),
-    System(r"paf\d+_rtpose", "bottomup", {**CAFFE, "short_side": 368, "flip": True}),
-    System(r"lightweight_openpose", "bottomup", {**CAFFE, "height": 368}),
-    System(r"higherhrnet_w32", "bottomup", {**IMAGENET, **EMBEDDING, "short_side": 512}),
-    System(r"higherhrnet_w\d+", "bottomup", {**IMAGENET, **EMBEDDING, "short_side": 640}),
-    System(r"ae_hourglass\d+", "bottomup", {**UNIT, **EMBEDDING, "long_side": 512}),
-    System(r"hrnet_w\d+", "topdown", {**IMAGENET, **HRNET, "origin": 0.0, "peak": 1.0}),
+    System(r"paf\d+", BottomUpSettings(**CAFFE, height=368)),
+    System(r"paf\d+_rtpose", BottomUpSettings(**CAFFE, short_side=368, flip=True)),
+    System(r"lightweight_openpose", BottomUpSettings(**CAFFE, height=368)),
+    System(r"higherhrnet_w32", BottomUpSettings(**IMAGENET, **EMBEDDING, short_side=512)),
+    System(r"higherhrnet_w\d+", BottomUpSettings(**IMAGENET, **EMBEDDING, short_side=640)),
+    System(r"ae_hourglass\d+", BottomUpSettings(**UNIT, **EMBEDDING, long_side=512)),
+    System(r"hrnet_w\d+", TopDownSettings(**IMAGENET, **HRNET)),
     # The authors feed BGR pixels although mean and std are in RGB order.
-    System(r"simplebaseline_r\d+", "topdown", {**normalised("bgr", MEAN, STD), **HRNET, "origin": 0.0, "peak": 1.0}),
-    System(r"cpn_r\d+", "topdown",
-           {**normalised("rgb", (122.7717, 115.9465, 102.9801), (255.0, 255.0, 255.0)), **MEGVII,
-            "enlarge": (1.2, 1.3), "blur": 21}),
-    System(r"mspn\d+", "topdown",
-           {**normalised("bgr", MEAN[::-1], STD[::-1]), **MEGVII, "enlarge": (1.09, 1.135), "blur": 5}),
-    System(r"hourglass\d+", "topdown", {**UNIT, **MPII, "origin": 2.0, "peak": 1.0}),
-    System(r"hg_s\d+_b\d+", "topdown",
-           {**normalised("rgb", (112.302, 113.22, 110.3385), (255.0, 255.0, 255.0)), **MPII,
-            "origin": 2.0, "peak": 1.0}),
-    System(r"keypointrcnn_r\d+_fpn", "detector", {**IMAGENET, "short_side": 800, "longest": 1333}),
-)  # fmt: skip
+    System(r"simplebaseline_r\d+", TopDownSettings(**normalised("bgr", MEAN, STD), **HRNET)),
+    System(
+        r"cpn_r\d+",
+        TopDownSettings(
+            **normalised("rgb", (122.7717, 115.9465, 102.9801), (255.0, 255.0, 255.0)),
+            **MEGVII,
+            enlarge=(1.2, 1.3),
+            blur=21,
+        ),
+    ),
+    System(
+        r"mspn\d+",
+        TopDownSettings(**normalised("bgr", MEAN[::-1], STD[::-1]), **MEGVII, pad=0, enlarge=(1.09, 1.135), blur=5),
+    ),
+    System(r"hourglass\d+", TopDownSettings(**UNIT, **SQUARE)),
+    System(
+        r"hg_s\d+_b\d+",
+        TopDownSettings(**normalised("rgb", (112.302, 113.22, 110.3385), (255.0, 255.0, 255.0)), **SQUARE),
+    ),
+    System(r"keypointrcnn_r\d+_fpn", RCNNSettings(**IMAGENET)),
+)
 
 SKELETONS_BY_COUNT = {len(s): s for s in (COCO17, OPENPOSE18, MPII16, POSETRACK15, CROWDPOSE14)}
 
@@ -90,15 +102,15 @@ def header_of(name: str, network: nn.Module) -> dict[str, Any]:
     """How to build the network of this published name, and how its authors run it."""
     system = next(system for system in SYSTEMS if re.fullmatch(system.pattern, name))
     skeleton = skeleton_of(name, network)
-    road = dict(system.road)
-    if system.method == "topdown" and skeleton is MPII16:
-        road["size"] = MPII["size"]
+    road = system.road
+    if isinstance(road, TopDownSettings) and skeleton is MPII16:
+        road = replace(road, size=(256, 256))
     return {
         "format": FORMAT,
         "method": system.method,
         "network": description(network),
         "skeleton": skeleton.to_dict(),
-        "road": road,
+        "road": road.to_dict(),
         "published": name,
     }
 

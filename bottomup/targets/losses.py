@@ -20,12 +20,13 @@ def masked_l2(predicted: Tensor, target: Tensor, weights: Tensor, emphasis: floa
     return (error * (1 + emphasis * target.abs())).mean() if emphasis else error.mean()
 
 
-def tag_loss(tags: Tensor, cells: Tensor, people: Tensor) -> tuple[Tensor, Tensor]:
+def tag_loss(tags: Tensor, cells: Tensor, people: Tensor, pictures: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """(pull, push), averaged over the batch's images with people; tags (B, L, K, h, w).
 
     Pull: within a person the squared distance to their mean tag, mean over joints and tag dimensions.
     Push: over pairs of different people in an image, half the mean of exp(-(distance of means)^2).
-    An image with one person pushes nothing; a batch without people gives zeros.
+    An image with one person pushes nothing; a batch without people gives zeros. pictures: what to divide by
+    in place of the number of images with people, for a piece of a batch.
     Source: Newell et al., "Associative Embedding" (NIPS 2017) and its released code.
     """
     if len(cells) == 0:
@@ -39,7 +40,7 @@ def tag_loss(tags: Tensor, cells: Tensor, people: Tensor) -> tuple[Tensor, Tenso
     pulls = values.new_zeros(len(ids)).index_add(0, owner, spread) / count
     picture = torch.zeros_like(ids).index_reduce(0, owner, image, "amax", include_self=False)
     crowd = torch.bincount(picture, minlength=len(tags))[picture].to(values.dtype)
-    pictures = len(torch.unique(picture))
+    pictures = cells.new_tensor(len(torch.unique(picture))) if pictures is None else pictures
     pull = (pulls / crowd).sum() / pictures
     together = (picture[:, None] == picture[None]) & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
     closeness = torch.exp(-(means[:, None] - means[None]).square().sum(-1)) * together
@@ -48,11 +49,16 @@ def tag_loss(tags: Tensor, cells: Tensor, people: Tensor) -> tuple[Tensor, Tenso
 
 
 def bottomup_loss(
-    outputs: Sequence[Maps], targets: Targets, *, tags: float = 1e-3, emphasis: float = 0.0
+    outputs: Sequence[Maps],
+    targets: Targets,
+    *,
+    tags: float = 1e-3,
+    emphasis: float = 0.0,
+    pictures: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Summed over supervised stages: total, heat, paf, pull, push (each a scalar, unweighted but total).
 
-    tags: weight of pull and push beside the mean square errors of heatmaps and PAFs.
+    tags: weight of pull and push beside the mean square errors of heatmaps and PAFs. pictures: see `tag_loss`.
     """
     parts = {name: outputs[0].heatmaps.new_zeros(()) for name in ("heat", "paf", "pull", "push")}
     for maps in outputs:
@@ -62,7 +68,7 @@ def bottomup_loss(
             weights = targets.paf_weights[:, :, None]
             parts["paf"] += masked_l2(maps.pafs, goal.pafs, weights, emphasis)
         if maps.tags is not None:
-            pull, push = tag_loss(maps.tags, targets.tag_cells, targets.tag_people)
+            pull, push = tag_loss(maps.tags, targets.tag_cells, targets.tag_people, pictures)
             parts["pull"] += pull
             parts["push"] += push
     total = parts["heat"] + parts["paf"] + tags * (parts["pull"] + parts["push"])

@@ -139,6 +139,36 @@ def half_l2_loss(outputs: Sequence[Maps], crops: Crops, *, sigma: float, hard: i
     return {"total": total}
 
 
+def coarse_to_fine_loss(
+    outputs: Sequence[Maps],
+    crops: Crops,
+    confidence: Tensor,
+    *,
+    sigma: float,
+    widen: float = 1.0,
+    coarse: float = 0.5,
+    hard: int | None = None,
+) -> dict[str, Tensor]:
+    """Exact gaussians for all outputs, each coarser one's `widen` times as wide: total, coarse, answer.
+
+    confidence (B, K): weights of the labelled joints. coarse: weight of all outputs but the last two's targets, which
+    are equally fine, and of the last but one. hard: the last is taught by so many worst joints of every crop.
+    """
+    *others, answer = outputs
+    size = _size(answer)
+
+    def errors(maps: Maps, spread: float) -> Tensor:
+        target, weights = gaussians(crops, size, spread)
+        return joint_errors(maps.heatmaps, target) * weights * confidence
+
+    last = errors(answer, sigma)
+    fine = last.mean() if hard is None else hardest(last, hard)
+    steps = reversed(range(len(others)))
+    first = sum((errors(maps, sigma * widen**step).mean() for maps, step in zip(others, steps, strict=True)), fine * 0)
+    first = first / max(1, len(others))
+    return {"total": fine + coarse * first, "coarse": first, "answer": fine}
+
+
 def cpn_loss(
     coarse: Sequence[Maps],
     refined: Maps | None,

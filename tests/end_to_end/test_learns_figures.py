@@ -120,7 +120,7 @@ def test_a_tiny_network_learns_to_find_drawn_figures() -> None:
     losses = []
     for step in range(90):
         examples = [drawn(np.random.default_rng((step, i))) for i in range(6)]
-        losses.append(float(train_step(network, [optimiser], collate(examples), SETTINGS, task)["total"]))
+        losses.append(float(train_step(network, [optimiser], [collate(examples)], SETTINGS, task)["total"]))
         schedule.step()
     unseen = [drawn(np.random.default_rng((1000, i))) for i in range(30)]
     people = found(network, unseen)

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from bottomup.errors import InputError, SettingsError
-from bottomup.files.images import read_image
-from bottomup.roads import pipeline
+from bottomup.files.images import read_image, read_reduced
+from bottomup.roads import stages
 from bottomup.roads.pipeline import run_folder
 from bottomup.roads.predictor import Predictor
 
@@ -46,7 +46,7 @@ def records(out):
 
 
 def workers():
-    return [thread.name for thread in threading.enumerate() if thread.name.startswith("ThreadPool")]
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(stages.POOL)]
 
 
 def results(out):
@@ -94,7 +94,7 @@ def test_a_second_run_does_nothing(predictor, folder, tmp_path, monkeypatch):
     run_folder(predictor, [folder], out, draw=True)
     before = {path: path.stat().st_mtime_ns for path in (out / "drawn").rglob("*.jpg")}
     first = (out / "records.jsonl").read_bytes(), (out / "results.json").read_bytes()
-    monkeypatch.setattr(pipeline, "read_image", lambda path: pytest.fail(f"{path} read again"))
+    monkeypatch.setattr(stages, "read_reduced", lambda path, *_, **__: pytest.fail(f"{path} read again"))
     counts = run_folder(predictor, [folder], out, draw=True)
     assert counts == {"ok": 4, "empty": 1, "error": 2, "people": 7}
     assert ((out / "records.jsonl").read_bytes(), (out / "results.json").read_bytes()) == first
@@ -120,7 +120,7 @@ def test_an_interrupted_run_goes_on(predictor, folder, tmp_path, monkeypatch):
     done = [record["file_name"] for record in records(out)]
     assert 2 <= len(done) < 7
     read = []
-    monkeypatch.setattr(pipeline, "read_image", lambda path: read.append(path) or read_image(path))
+    monkeypatch.setattr(stages, "read_reduced", lambda path, *a, **k: read.append(path) or read_reduced(path, *a, **k))
     run_folder(predictor, [folder], out)
     assert sorted(path.relative_to(folder).as_posix() for path in read) == sorted(STATUSES.keys() - set(done))
     assert results(out) == results(whole)
@@ -188,12 +188,12 @@ def test_no_unfinished_files_are_left(predictor, folder, tmp_path):
 
 
 def test_a_file_that_vanishes_during_the_run_is_a_record(predictor, folder, tmp_path, monkeypatch):
-    def read(path):
+    def read(path, *how, **content):
         (folder / "a.webp").unlink(missing_ok=True)
-        return read_image(path)
+        return read_reduced(path, *how, **content)
 
-    monkeypatch.setattr(pipeline, "READERS", 1)
-    monkeypatch.setattr(pipeline, "read_image", read)
+    monkeypatch.setattr(stages, "READERS", 1)
+    monkeypatch.setattr(stages, "read_reduced", read)
     run_folder(predictor, [folder], tmp_path / "out")
     by_name = {record["file_name"]: record for record in records(tmp_path / "out")}
     assert by_name["a.webp"]["status"] == "error" and "no such file" in by_name["a.webp"]["error"]
@@ -245,21 +245,21 @@ def test_few_pictures_are_in_memory_at_a_time(predictor, folder, tmp_path, monke
     for number in range(40):
         Image.new("RGB", (8, 8)).save(folder / f"n{number}.png")
     alive, most = [0], [0]
-    note = pipeline._Run._note
+    note = stages.Stages._noted
     lock = threading.Lock()
 
-    def read(path):
+    def read(path, *how, **content):
         with lock:
             alive[0] += 1
             most[0] = max(most[0], alive[0])
-        return read_image(path)
+        return read_reduced(path, *how, **content)
 
     def finished(self, picture, maps):
         with lock:
             alive[0] -= 1
         return note(self, picture, maps)
 
-    monkeypatch.setattr(pipeline, "read_image", read)
-    monkeypatch.setattr(pipeline._Run, "_note", finished)
+    monkeypatch.setattr(stages, "read_reduced", read)
+    monkeypatch.setattr(stages.Stages, "_noted", finished)
     run_folder(predictor, [folder], tmp_path / "out")
     assert alive[0] == 0 and most[0] <= 12

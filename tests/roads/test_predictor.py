@@ -120,11 +120,24 @@ def test_a_file_that_makes_no_system_is_named(tmp_path, tensors, change, named):
         load(tmp_path / "w", "cpu")
 
 
-@pytest.mark.parametrize("method", ["topdown", "detector", None])
+@pytest.mark.parametrize("method", ["detector", "sideways", None])
 def test_weights_of_other_methods_are_refused(tmp_path, tensors, method):
     save_weights(tmp_path / "w", tensors, HEADER | {"method": method})
-    with pytest.raises(SettingsError, match=f"w: .*{method}.*, this version runs only bottom-up weights"):
+    with pytest.raises(SettingsError, match=f"w: .*{method}.*, this version runs bottomup, topdown, keypoint_rcnn"):
         load(tmp_path / "w", "cpu")
+
+
+def test_what_bottom_up_weights_cannot_be_asked_for_is_named(weights, tmp_path):
+    (tmp_path / "det.json").write_text("[]")
+    for asked, message in [
+        ({"method": "topdown"}, "w.safetensors: weights of method 'bottomup', not 'topdown'"),
+        ({"boxes": tmp_path / "det.json"}, "w.safetensors: weights of method 'bottomup' take no boxes"),
+    ]:
+        with pytest.raises(SettingsError, match=message):
+            load(weights, "cpu", **asked)
+    with pytest.raises(SettingsError, match="only top-down weights can be averaged"):
+        load([weights, weights], "cpu")
+    assert load(weights, "cpu", method="bottomup").files == (weights,)
 
 
 def test_a_side_takes_the_place_of_the_stored_one(tmp_path, tensors):
