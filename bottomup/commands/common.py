@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-FINE, NOTHING_DONE, SOME_FAILED, INTERRUPTED = 0, 2, 3, 130
+FINE, NOTHING_DONE, SOME_FAILED, INTERRUPTED, TERMINATED = 0, 2, 3, 130, 143
 
 Commands = Any  # argparse keeps the type of its subparsers to itself
 

@@ -9,7 +9,7 @@ from bottomup.commands.common import FINE, Commands, say
 TEXT = """\
 Writes a published checkpoint of PyTorch as a weights file: its tensors with a header that says how to
 build the network and how its authors run it (normalisation, size, flip). No code in the checkpoint is
-run. Bottom-up systems then run by `infer --weights OUT`.
+run. The system then runs by `infer --weights OUT`; top-down ones need boxes around people (--boxes).
 """
 
 
@@ -29,6 +29,5 @@ def run(options: argparse.Namespace) -> int:
     from bottomup.roads.published import convert
 
     method = convert(options.checkpoint, options.name, options.out)["method"]
-    runs = "" if method == "bottomup" else f"; of method {method!r}, this version runs only bottom-up weights"
-    say(f"weights in {options.out}{runs}")
+    say(f"weights of method {method!r} in {options.out}")
     return FINE

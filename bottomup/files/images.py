@@ -6,8 +6,9 @@ import glob
 import os
 import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 SUFFIXES = frozenset((".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"))
+SPARE = 1.5  # how much larger than needed a picture is decoded at least: what is needed is averaged from it
 _ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -34,10 +36,14 @@ class Limits:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A picture's path, and its name: relative to the common folder of all inputs, with forward slashes."""
+    """A picture's path, and its name: relative to the common folder of all inputs, with forward slashes.
+
+    content: the bytes of its file where they are in memory; the path then says where they came from.
+    """
 
     path: Path
     name: str
+    content: bytes | None = None
 
 
 # ---------------------------------------------------------------------------------------- finding
@@ -118,14 +124,36 @@ def read_image(path: str | Path, limits: Limits | None = None) -> np.ndarray:
     and palette and CMYK turned to RGB. An EXIF block that cannot be parsed counts as upright.
     Raises InputError with file, reason and remedy; a picture that is not complete is an error.
     """
+    return read_reduced(path, _whole, limits)[0]
+
+
+def _whole(width: int, height: int) -> float:
+    """All pixels of a picture are needed."""
+    return 1.0
+
+
+def read_reduced(
+    path: str | Path, share: Callable[[int, int], float], limits: Limits | None = None, content: bytes | None = None
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The upright picture, reduced by 2, 4 or 8 where that spares decoding, and its own (width, height).
+
+    share: of a width and height, what the picture will be resized by. Only JPEGs that are far larger are reduced;
+    pixel x of the picture is then (x + 1/2) / reduction - 1/2 (the last column and row may stand for less).
+    content: the bytes of the file, which is then not opened. Otherwise as `read_image`.
+    """
     path, limits = Path(path), limits or Limits()
-    _check_file(path, limits)
+    _check_file(path, limits, content)
     try:
-        with open(path, "rb") as file, _opened(path, file, limits) as image:
+        with _stream(path, content) as file, _opened(path, file, limits) as image:
+            width, height = image.size
+            _reduce(image, share)
             image.load()
             # asked after loading: some formats hold it behind the pixels, TIFF is turned already
             orientation = _orientation(image)
-            return np.array(_turned(_rgb(image, path), orientation))
+            if image.format == "TIFF":
+                width, height = image.size
+            pixels = np.array(_turned(_rgb(image, path), orientation))
+            return pixels, (height, width) if orientation >= 5 else (width, height)
     except InputError:
         raise
     except PermissionError as error:
@@ -141,7 +169,28 @@ def _problem(path: Path, what: str, remedy: str) -> InputError:
     return InputError(f"{path}: {what}; {remedy}")
 
 
-def _check_file(path: Path, limits: Limits) -> None:
+def _stream(path: Path, content: bytes | None) -> Any:
+    return open(path, "rb") if content is None else BytesIO(content)
+
+
+def _reduce(image: Image.Image, share: Callable[[int, int], float]) -> None:
+    """Has a JPEG decoded smaller, `SPARE` times as large as needed at least."""
+    if image.format not in ("JPEG", "MPO"):
+        return
+    (width, height), orientation = image.size, _orientation(image)
+    needed = share(height, width) if orientation >= 5 else share(width, height)
+    for by in (8, 4, 2):
+        # Turned, a column that stands for less than the others would come first and move all others.
+        exact = orientation == 1 or width % by == height % by == 0
+        if exact and by * SPARE * needed <= 1:
+            image.draft(None, (width // by, height // by))  # type: ignore[arg-type]  # None: keeps the mode
+            return
+
+
+def _check_file(path: Path, limits: Limits, content: bytes | None) -> None:
+    if content is not None:
+        _check_size(path, len(content), limits)
+        return
     try:
         status = os.stat(path)
     except FileNotFoundError as error:
@@ -152,10 +201,14 @@ def _check_file(path: Path, limits: Limits) -> None:
         raise _problem(path, "a folder, or one whose content may not be listed", "name pictures, check permissions")
     if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
         raise _problem(path, "not a regular file", "copy the picture into one")
-    if status.st_size == 0:
+    _check_size(path, status.st_size, limits)
+
+
+def _check_size(path: Path, size: int, limits: Limits) -> None:
+    if size == 0:
         raise _problem(path, "empty file", "fetch it again")
-    if status.st_size > limits.bytes:
-        raise _problem(path, f"{status.st_size:,} bytes, the limit is {limits.bytes:,} bytes", "save it smaller")
+    if size > limits.bytes:
+        raise _problem(path, f"{size:,} bytes, the limit is {limits.bytes:,} bytes", "save it smaller")
 
 
 def _opened(path: Path, file: Any, limits: Limits) -> Image.Image:

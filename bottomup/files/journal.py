@@ -61,6 +61,10 @@ class Journal:
         """Whether the input of this name is done, in the state that the signature describes."""
         return name in self._lines and self._lines[name].signature == signature
 
+    def signatures(self) -> dict[str, Signature]:
+        """Of every input that is done, by name."""
+        return {name: line.signature for name, line in self._lines.items()}
+
     def append(self, name: str, signature: Signature, record: Record, entries: list[Record]) -> None:
         """Notes a finished input: its record and its results entries."""
         line = {"name": name, "signature": signature, "record": record, "entries": entries}

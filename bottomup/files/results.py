@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,6 +17,7 @@ from bottomup.files.images import ImageFile
 from bottomup.files.journal import Journal, Record, Signature, signature
 
 SETTINGS, JOURNAL, RECORDS, RESULTS, DRAWN = "settings.json", "journal.jsonl", "records.jsonl", "results.json", "drawn"
+ROWS = ("rows.jsonl", "rows.parquet")
 
 
 def image_ids(names: Sequence[str]) -> dict[str, int]:
@@ -64,7 +65,7 @@ class Outputs:
     def _forget(self) -> None:
         if (self.folder / SETTINGS).exists():  # else this is no folder of a run, and drawn/ not its own
             shutil.rmtree(self.folder / DRAWN, ignore_errors=True)
-        for name in (SETTINGS, JOURNAL, RECORDS, RESULTS):
+        for name in (SETTINGS, JOURNAL, RECORDS, RESULTS, *ROWS):
             (self.folder / name).unlink(missing_ok=True)
 
     def _check(self, decides: dict[str, Any]) -> None:
@@ -90,6 +91,22 @@ class Outputs:
         self._write_records(done)
         finished = set(done)
         return [(image, state) for image, state in states if image.name not in finished]
+
+    def holds(self, name: str, state: Signature) -> bool:
+        """Whether the picture of this name is finished, in this state."""
+        return self._journal.holds(name, state)
+
+    def signatures(self) -> dict[str, Signature]:
+        """Of every picture that is finished, by name."""
+        return self._journal.signatures()
+
+    def rows(self, names: Sequence[str]) -> Iterator[Record]:
+        """One row a picture, in this order: its record without seconds, image_id, and its entries as instances."""
+        ids = image_ids(names)
+        for name in names:
+            record, entries = self._journal.read(name)
+            kept = {key: value for key, value in record.items() if key != "seconds"}
+            yield {"image_id": ids[name], **kept, "instances": entries}
 
     def add(self, image: ImageFile, state: Signature, record: Record, entries: list[Record]) -> None:
         """Notes a finished picture."""

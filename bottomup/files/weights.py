@@ -118,11 +118,11 @@ def _broken(path: Path, error: Exception) -> InputError:
     return InputError(f"{path}: not a complete checkpoint of PyTorch ({' '.join(first)}); fetch it again")
 
 
-def default_weights() -> Path:
-    """The file of the weights that come with the package; raises InputError if it is absent."""
+def default_weights(name: str = "default") -> Path:
+    """The file of weights that come with the package; raises InputError if it is absent."""
     from importlib.resources import files
 
-    path = Path(str(files("bottomup") / "weights" / "default.safetensors"))
+    path = Path(str(files("bottomup") / "weights" / f"{name}.safetensors"))
     if not path.is_file():
-        raise InputError(f"{path}: the default weights are missing; install the package again, or name a weights file")
+        raise InputError(f"{path}: the {name} weights are missing; install the package again, or name a weights file")
     return path
