@@ -10,7 +10,18 @@ from bottomup import __version__
 from bottomup.commands.common import INTERRUPTED, NOTHING_DONE, say
 from bottomup.errors import DataError, InputError, SettingsError
 
-COMMANDS = ("infer", "evaluate", "train", "convert", "compare", "models", "warmup")  # each a file of bottomup/commands
+COMMANDS = (
+    "infer",
+    "evaluate",
+    "train",
+    "convert",
+    "export",
+    "merge",
+    "annotate",
+    "compare",
+    "models",
+    "warmup",
+)  # each a file of bottomup/commands
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -104,16 +104,18 @@ def test_an_interrupt_says_how_to_go_on(weights, photos, tmp_path, monkeypatch, 
 def test_options_reach_the_road(weights, monkeypatch):
     asked = {}
 
-    def load(file, device, **settings):
-        asked.update(settings, file=file, device=device)
+    def load(**settings):
+        asked.update({name: value for name, value in settings.items() if value is not None})
         raise SettingsError("enough")
 
     monkeypatch.setattr("bottomup.roads.predictor.load", load)
     options = "--data x.json --long-side 640 --flip --scales 0.5 1 2 --evidence tags --device cpu --weights w"
     assert cli.main(["evaluate", *options.split()]) == 2
     assert asked == {
-        "file": "w",
+        "weights": ["w"],
         "device": "cpu",
+        "runtime": "auto",
+        "precision": "float32",
         "long_side": 640,
         "flip": True,
         "scales": [0.5, 1.0, 2.0],
@@ -121,7 +123,8 @@ def test_options_reach_the_road(weights, monkeypatch):
     }
     asked.clear()
     assert cli.main(["infer", "x", "--out", "y"]) == 2
-    assert asked == {"file": None, "device": "auto"}  # what is not asked for is the weights file's
+    # What is not asked for is the weights file's.
+    assert asked == {"device": "auto", "runtime": "auto", "precision": "float32"}
 
 
 def test_evaluate_prints_numbers_or_json(weights, photos, capsys):

@@ -18,8 +18,9 @@ from bottomup.files.weights import read_checkpoint, read_weights
 from bottomup.nets import build, higherhrnet, hrnet, lightweight
 from bottomup.nets.published import FAMILIES
 from bottomup.roads.bottomup import BottomUp, BottomUpSettings
+from bottomup.roads.crops import TopDownSettings
 from bottomup.roads.predictor import load
-from bottomup.roads.published import MEGVII, SYSTEMS, convert, header_of
+from bottomup.roads.published import SYSTEMS, convert, header_of
 
 torch.set_num_threads(1)
 
@@ -109,14 +110,15 @@ def test_results_of_openpose_skeletons_have_the_joints_of_coco(photo, tmp_path, 
     assert len(entry["keypoints"]) == 51
 
 
-def test_top_down_weights_are_written_and_refused(tmp_path, capsys):
+def test_top_down_weights_are_written_and_need_boxes(tmp_path, capsys, monkeypatch):
     network = build("hrnet", width=8, joints=16)
     save_as_published(network, hrnet.own_names(network), tmp_path / "h.pth")
     assert cli.main(["convert", str(tmp_path / "h.pth"), "--as", "hrnet_w8", str(tmp_path / "h.safetensors")]) == 0
     assert "method 'topdown'" in capsys.readouterr().err
     _, header = read_weights(tmp_path / "h.safetensors")
     assert header["skeleton"]["name"] == "mpii16" and header["road"]["size"] == [256, 256]
-    with pytest.raises(SettingsError, match="h.safetensors: .*'topdown', this version runs only bottom-up weights"):
+    monkeypatch.setattr("importlib.resources.files", lambda package: tmp_path)  # a package without a detector
+    with pytest.raises(SettingsError, match="h.safetensors: top-down weights need boxes around people, .* give boxes"):
         load(tmp_path / "h.safetensors")
 
 
@@ -127,13 +129,13 @@ def test_every_published_family_can_be_run_as_its_authors_did():
     for name in examples:
         system = next(system for system in SYSTEMS if re.fullmatch(system.pattern, name))
         assert any(re.fullmatch(family.pattern, name) for family in FAMILIES)
-        if system.method == "bottomup":
-            BottomUpSettings.of(system.road, name)
-        if system.method == "topdown":
-            assert {"size", "enlarge", "flip", "refine", "origin", "peak", "mean", "std", "channels"} <= set(
-                system.road
-            )
-            assert ("blur" in system.road) == (system.road["refine"] == MEGVII["refine"])
+        settings = system.road
+        assert type(settings).of(json.loads(json.dumps(settings.to_dict())), name) == settings
+        assert system.method == {BottomUpSettings: "bottomup", TopDownSettings: "topdown"}.get(
+            type(settings), "keypoint_rcnn"
+        )
+        if isinstance(settings, TopDownSettings):
+            assert settings.flip and settings.origin in (0, 2) and settings.refine in ("quarter", "second")
 
 
 def test_a_network_whose_skeleton_is_not_known_is_named():

@@ -1,0 +1,1 @@
+"""Systems head to head: the same pictures, the same metric, one page."""
