@@ -114,7 +114,7 @@ def test_options_reach_the_road(weights, monkeypatch):
     assert asked == {
         "weights": ["w"],
         "device": "cpu",
-        "runtime": "auto",
+        "runtime": "torch",
         "precision": "float32",
         "long_side": 640,
         "flip": True,
@@ -124,7 +124,7 @@ def test_options_reach_the_road(weights, monkeypatch):
     asked.clear()
     assert cli.main(["infer", "x", "--out", "y"]) == 2
     # What is not asked for is the weights file's.
-    assert asked == {"device": "auto", "runtime": "auto", "precision": "float32"}
+    assert asked == {"device": "auto", "runtime": "torch", "precision": "float32"}
 
 
 def test_evaluate_prints_numbers_or_json(weights, photos, capsys):

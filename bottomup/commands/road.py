@@ -29,8 +29,8 @@ def add_road_options(parser: argparse.ArgumentParser) -> None:
     runtimes.add_argument(
         "--runtime",
         choices=("auto", "torch", "onnxruntime", "openvino"),
-        default="auto",
-        help="what runs the network on a CPU; auto: the fastest that is installed",
+        default="torch",
+        help="what runs the network on a CPU; auto: the fastest that is installed, converted once",
     )
     runtimes.add_argument(
         "--precision", choices=("float32", "bfloat16"), default="float32",

@@ -174,6 +174,8 @@ ROWS: tuple[Row, ...] = (
     Row("higherhrnet_w32", "higherhrnet", {"width": 32}, (640, 640), 28_645_331, "74.788", "deconv_on_output"),
     Row("higherhrnet_w48", "higherhrnet", {"width": 48}, (640, 640), 63_827_139, "154.305", "deconv_on_output"),
     # top-down
+    Row("cpn_mobile", "cpn_mobile", {}, (256, 192)),
+    Row("detector_mobile", "detector_mobile", {}, (416, 416)),
     Row("simplebaseline_r50", "simplebaseline", {"depth": 50}, SMALL, 33_999_697, "8.9", OUTPUT, BELOW),
     Row("simplebaseline_r50", "simplebaseline", {"depth": 50}, LARGE, 33_999_697, "20.0", OUTPUT, BELOW),
     Row("simplebaseline_r101", "simplebaseline", {"depth": 101}, SMALL, 52_991_825, "12.4", OUTPUT),

@@ -31,7 +31,8 @@ class TopDownSettings:
     of the peak's logarithm ("dark"). blur: cells of the gaussian kernel before "second" and "dark". origin: pixel of a
     crop where cell 0 is, None for its centre. peak: height of perfect heatmaps. least: joints of a higher score count
     in the person's; None: all. bonus: added to each there. same: of people more alike in OKS the best is kept. soft:
-    their scores fall instead, by exp(-OKS^2 / same). Raises SettingsError that names key and value.
+    their scores fall instead, by exp(-OKS^2 / same). person_least: lowest score of a person. Raises SettingsError that
+    names key and value.
     """
 
     size: tuple[int, int] = (192, 256)
@@ -50,6 +51,7 @@ class TopDownSettings:
     bonus: float = 0.0
     same: float = 0.9
     soft: bool = False
+    person_least: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(int(side) for side in self.size))
@@ -63,6 +65,7 @@ class TopDownSettings:
         require(self.blur >= 1 and self.blur % 2 == 1, "blur", self.blur, "an odd number of cells")
         require(self.peak > 0, "peak", self.peak, "positive")
         require(0 < self.same <= 1, "same", self.same, "above 0, at most 1")
+        require(0 <= self.person_least < 1, "person_least", self.person_least, "at least 0, below 1")
 
     @staticmethod
     def of(values: Mapping[str, Any], source: str) -> TopDownSettings:

@@ -160,7 +160,8 @@ class TopDown:
         frames = framed(boxes.xyxy, self.settings.size, self.settings.enlarge)
         areas = (frames[:, 2:] - frames[:, :2]).prod(1)
         suppress = soft_oks_nms if self.settings.soft else oks_nms
-        return suppress(people, areas, self.settings.same)
+        distinct = suppress(people, areas, self.settings.same)
+        return distinct[distinct.scores >= self.settings.person_least]
 
 
 def joint_confidence(scores: np.ndarray, settings: TopDownSettings) -> np.ndarray:

@@ -81,6 +81,14 @@ def test_a_batch_gives_what_its_pictures_give_one_by_one(make_topdown, picture, 
     assert [len(people) for people in together] == [2, 0, 1]
 
 
+def test_people_of_doubtful_boxes_are_left_out_where_asked(make_topdown, picture, figures):
+    image, boxes = picture((256, 192), figures), boxes_around(figures, scores=np.array([0.05, 0.6]))
+    (everybody,) = make_topdown()([image], boxes=[boxes])
+    (sure,) = make_topdown(person_least=0.1)([image], boxes=[boxes])
+    assert len(everybody) == 2 and len(sure) == 1
+    np.testing.assert_array_equal(sure.joints, everybody.joints[:1])
+
+
 def test_nobody_is_found_where_there_are_no_boxes(make_topdown):
     (people,) = make_topdown()([np.zeros((50, 80, 3), np.uint8)], boxes=[Boxes.none()])
     assert people.joints.shape == (0, 3, 3) and people.boxes.shape == (0, 4)
@@ -215,6 +223,7 @@ def test_scores_of_people_by_hand():
         ({"peak": 0}, "peak is 0"),
         ({"same": 1.5}, "same is 1.5"),
         ({"pad": 300}, "pad is 300"),
+        ({"person_least": 1}, "person_least is 1"),
     ],
 )
 def test_settings_that_cannot_be_are_named(wrong, message):
