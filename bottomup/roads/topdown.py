@@ -131,8 +131,12 @@ class TopDown:
         found = iter(())  # type: Any
         if unknown and self.detector is not None:
             with self.clock("detector"):
-                found = iter(self.detector(unknown))
+                found = iter([self._promising(boxes) for boxes in self.detector(unknown)])
         return [next(found) if p.boxes is None else p.boxes for p in prepared]
+
+    def _promising(self, boxes: Boxes) -> Boxes:
+        """Boxes from which somebody can come: joints, whose scores are 1 at best, only lower a box's."""
+        return boxes[boxes.scores * (1 + self.settings.bonus) >= self.settings.person_least]
 
     def _heatmaps(self, crops: list[np.ndarray]) -> np.ndarray:
         """Heatmaps (N, K, h, w) of crops, the mean over the networks."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+import bottomup.nets
 from bottomup.nets import NETWORKS, build, description, network_class
 from bottomup.nets.catalogue import ROWS, Row, find, measure, met, report, table
 from bottomup.nets.count import CONVENTIONS
@@ -55,7 +58,10 @@ def test_each_further_stack_of_the_hourglass_costs_what_is_published():
 
 
 def test_every_network_is_there_and_rows_are_told_apart():
-    assert {row.network for row in ROWS} == set(NETWORKS)
+    folder = Path(bottomup.nets.__file__).parent  # other tests may have named networks of their own
+    assert {row.network for row in ROWS} == {
+        name for name, where in NETWORKS.items() if (folder / f"{where.partition(':')[0]}.py").exists()
+    }
     assert len({label(row) for row in ROWS}) == len(ROWS)
     assert {row.convention for row in ROWS} <= set(CONVENTIONS)
 

@@ -89,6 +89,13 @@ def test_people_of_doubtful_boxes_are_left_out_where_asked(make_topdown, picture
     np.testing.assert_array_equal(sure.joints, everybody.joints[:1])
 
 
+def test_no_crop_is_cut_from_which_nobody_can_come(make_topdown, picture, figures):
+    detector_boxes = boxes_around(figures, scores=np.array([0.05, 0.6]))
+    road = make_topdown(lambda images: [detector_boxes for _ in images], person_least=0.1)
+    (crops,) = road.maps([road.prepare(picture((256, 192), figures))])
+    assert len(crops.heatmaps) == 1 and crops.boxes.scores == pytest.approx([0.6])
+
+
 def test_nobody_is_found_where_there_are_no_boxes(make_topdown):
     (people,) = make_topdown()([np.zeros((50, 80, 3), np.uint8)], boxes=[Boxes.none()])
     assert people.joints.shape == (0, 3, 3) and people.boxes.shape == (0, 4)
