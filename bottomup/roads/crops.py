@@ -31,8 +31,8 @@ class TopDownSettings:
     of the peak's logarithm ("dark"). blur: cells of the gaussian kernel before "second" and "dark". origin: pixel of a
     crop where cell 0 is, None for its centre. peak: height of perfect heatmaps. least: joints of a higher score count
     in the person's; None: all. bonus: added to each there. same: of people more alike in OKS the best is kept. soft:
-    their scores fall instead, by exp(-OKS^2 / same). person_least: lowest score of a person. Raises SettingsError that
-    names key and value.
+    their scores fall instead, by exp(-OKS^2 / same). person_least: lowest score of a person in a box
+    of the detector. Raises SettingsError that names key and value.
     """
 
     size: tuple[int, int] = (192, 256)

@@ -157,15 +157,16 @@ class TopDown:
             scores = maps.boxes.scores * joint_confidence(joints[..., 2], self.settings)
             somebody = (scores > 0) & found.any(1)
             people = People(joints, scores, self.skeleton, maps.boxes.xywh)[somebody]
-            return self._distinct(people, maps.boxes[somebody])
+            distinct = self._distinct(people, maps.boxes[somebody])
+            # Whoever gives boxes says that people are there; what the detector takes for one may be nobody.
+            return distinct[distinct.scores >= self.settings.person_least] if prepared.boxes is None else distinct
 
     def _distinct(self, people: People, boxes: Boxes) -> People:
         """The people without those that are another one again. Areas are those of the crops."""
         frames = framed(boxes.xyxy, self.settings.size, self.settings.enlarge)
         areas = (frames[:, 2:] - frames[:, :2]).prod(1)
         suppress = soft_oks_nms if self.settings.soft else oks_nms
-        distinct = suppress(people, areas, self.settings.same)
-        return distinct[distinct.scores >= self.settings.person_least]
+        return suppress(people, areas, self.settings.same)
 
 
 def joint_confidence(scores: np.ndarray, settings: TopDownSettings) -> np.ndarray:

@@ -81,12 +81,14 @@ def test_a_batch_gives_what_its_pictures_give_one_by_one(make_topdown, picture, 
     assert [len(people) for people in together] == [2, 0, 1]
 
 
-def test_people_of_doubtful_boxes_are_left_out_where_asked(make_topdown, picture, figures):
-    image, boxes = picture((256, 192), figures), boxes_around(figures, scores=np.array([0.05, 0.6]))
-    (everybody,) = make_topdown()([image], boxes=[boxes])
-    (sure,) = make_topdown(person_least=0.1)([image], boxes=[boxes])
-    assert len(everybody) == 2 and len(sure) == 1
+def test_people_of_the_detectors_doubtful_boxes_are_left_out_where_asked(make_topdown, picture, figures):
+    image, boxes = picture((256, 192), figures), boxes_around(figures, scores=np.array([0.13, 0.6]))
+    (everybody,) = make_topdown(lambda images: [boxes])([image])
+    (sure,) = make_topdown(lambda images: [boxes], person_least=0.129)([image])
+    assert len(everybody) == 2 and everybody.scores[1] < 0.129 and len(sure) == 1
     np.testing.assert_array_equal(sure.joints, everybody.joints[:1])
+    (given,) = make_topdown(person_least=0.129)([image], boxes=[boxes])
+    assert len(given) == 2, "whoever gives boxes says that people are there"
 
 
 def test_no_crop_is_cut_from_which_nobody_can_come(make_topdown, picture, figures):
