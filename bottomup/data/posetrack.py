@@ -15,13 +15,10 @@ import numpy as np
 from bottomup.core import POSETRACK15, Skeleton
 from bottomup.data.labels import Raw, Record, WrongFormat, attempt, region
 from bottomup.files.jsonfile import load_json
+from bottomup.files.posetrack import POINT_IDS, SLOTS
 
-# The 2017 form's point ids, in the order of our joints.
-POINT_IDS = {
-    13: 0, 12: 1, 14: 2, 9: 3, 8: 4, 10: 5, 7: 6, 11: 7, 6: 8, 3: 9, 2: 10, 4: 11, 1: 12, 5: 13, 0: 14,
-}  # fmt: skip
 FIRST_NAMES = ["nose", "head_bottom", "head_top"]
-SLOTS = [0, 1, 2, *range(5, 17)]  # our joints among the 17 of 2018 and 2021, whose 3 and 4 are ears, never labelled
+OURS = [SLOTS.index(joint) for joint in POSETRACK15.joints]  # among the 17 of 2018 and 2021, whose ears have no labels
 
 
 # ---------------------------------------------------------------- 2018 and 2021
@@ -64,8 +61,8 @@ def _person18(annotation: Record) -> Record:
     kept["iscrowd"] = int(bool(annotation.get("iscrowd")))
     if not annotation.get("keypoints"):
         return kept | {"ignore": True}
-    joints = np.array(annotation["keypoints"], float).reshape(17, 3)[SLOTS]
-    occluded = np.array(annotation.get("occluded", np.zeros(17)), float).reshape(17)[SLOTS] > 0
+    joints = np.array(annotation["keypoints"], float).reshape(17, 3)[OURS]
+    occluded = np.array(annotation.get("occluded", np.zeros(17)), float).reshape(17)[OURS] > 0
     labelled = (joints[:, 2] > 0) & (joints[:, :2] != 0).any(1)
     joints[:, 2] = np.where(labelled, np.where(occluded, 1, 2), 0)
     return kept | {"keypoints": joints.reshape(-1)}
@@ -135,11 +132,15 @@ def _person17(name: str, person: Record) -> Record:
     points = _only(person, "annopoints", {}) or {}
     joints = np.zeros((len(POSETRACK15), 3))
     for point in points.get("point") or []:
-        joint = POINT_IDS.get(int(_only(point, "id")))
-        if joint is None:
+        number = int(_only(point, "id"))
+        if not 0 <= number < len(POINT_IDS):
             raise ValueError(f"a point has the id {_only(point, 'id')}, PoseTrack 2017 has 0 to 14")
         hidden = str(_only(point, "is_visible", 1)) in ("0", "0.0", "False")
-        joints[joint] = (float(_only(point, "x")), float(_only(point, "y")), 1 if hidden else 2)
+        joints[POSETRACK15.joints.index(POINT_IDS[number])] = (
+            float(_only(point, "x")),
+            float(_only(point, "y")),
+            1 if hidden else 2,
+        )
     if joints.any():
         return record | {"keypoints": joints.reshape(-1)}
     return record | region(name, box=record["bbox_head"]) if "bbox_head" in record else record

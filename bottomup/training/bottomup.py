@@ -7,40 +7,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from bottomup.core import LABELLED, Skeleton
+from bottomup.core import LABELLED
 from bottomup.data.augment import Example
-from bottomup.data.loader import Batch, Mixture, collate
+from bottomup.data.loader import Batch, collate
 from bottomup.targets.encode import Labels, encode
 from bottomup.targets.losses import bottomup_loss
-from bottomup.training.config import Phase, TrainSettings
 from bottomup.training.forward import autocast, normalise
-from bottomup.training.prepare import read_sets
+from bottomup.training.scenes import SceneTask
 
 
-class BottomUpTask:
-    """Crops and mosaics of the settings' data sets; masked L2 and tag losses. stride: of the network's maps.
+class BottomUpTask(SceneTask):
+    """Scenes with masked L2 and tag losses. stride: of the network's maps.
 
     lift: map losses are means over nearly empty maps; the factor lifts gradients above Adam's epsilon.
     """
 
     lift = 1000.0
-
-    def __init__(self, settings: TrainSettings, skeleton: Skeleton, stride: int) -> None:
-        self.settings, self.skeleton, self.stride = settings, skeleton, stride
-        self.sets = read_sets(settings, skeleton)
-        self.weights = [chosen.weight for chosen in settings.sets]
-
-    def pictures(self, phase: Phase) -> Mixture:
-        """Square crops of the phase's size."""
-        return Mixture(
-            self.sets,
-            self.weights,
-            size=phase.size,
-            stride=self.stride,
-            skeleton=self.skeleton,
-            augmentation=self.settings.augmentation,
-            seed=self.settings.seed,
-        )
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """Crops as a batch."""

@@ -9,18 +9,18 @@ from torch import Tensor, nn
 
 from bottomup.core import LABELLED, Skeleton
 from bottomup.data.augment import Example
-from bottomup.data.loader import Batch, Mixture, collate
+from bottomup.data.loader import Batch, collate
 from bottomup.nets.detector_mobile import STRIDES, level_cells
 from bottomup.targets.detector import detector_loss, owners
-from bottomup.training.config import Phase, TrainSettings
+from bottomup.training.config import TrainSettings
 from bottomup.training.forward import autocast, normalise
-from bottomup.training.prepare import read_sets
+from bottomup.training.scenes import SceneTask
 
 STRIDE = STRIDES[0]  # of the finest level
 
 
-class DetectorTask:
-    """Crops and mosaics of the settings' data sets, as in bottom-up training; people's boxes are taught.
+class DetectorTask(SceneTask):
+    """Scenes as in bottom-up training; people's boxes are taught.
 
     People of whom no labelled joint is left in the crop are neither taught nor counted as background: of most of them
     only a sliver can be seen. lift: none, these losses are of the order of 1.
@@ -29,21 +29,7 @@ class DetectorTask:
     lift = 1.0
 
     def __init__(self, settings: TrainSettings, skeleton: Skeleton) -> None:
-        self.settings, self.skeleton = settings, skeleton
-        self.sets = read_sets(settings, skeleton)
-        self.weights = [chosen.weight for chosen in settings.sets]
-
-    def pictures(self, phase: Phase) -> Mixture:
-        """Square crops of the phase's size."""
-        return Mixture(
-            self.sets,
-            self.weights,
-            size=phase.size,
-            stride=STRIDE,
-            skeleton=self.skeleton,
-            augmentation=self.settings.augmentation,
-            seed=self.settings.seed,
-        )
+        super().__init__(settings, skeleton, STRIDE)
 
     def collate(self, examples: Sequence[Example]) -> Batch:
         """Crops as a batch; the boxes of people who cannot be seen become regions that are not taught."""
