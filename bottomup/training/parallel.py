@@ -6,6 +6,7 @@ thread each is faster than one process with a thread a core, above all when othe
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,7 @@ def join_group(device: torch.device) -> Group:
         store = dist.PrefixStore(f"restart {os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
+        atexit.register(dist.destroy_process_group)  # else its threads may still run when the interpreter ends
     return Group(dist.get_rank(), dist.get_world_size())
 
 
