@@ -65,12 +65,10 @@ def _of_files(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _of_a_system(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     _refuse(options, _defaults(_add_files), "judges results that there are, which goes with --gt, not with --data")
-    from dataclasses import asdict
-
     from bottomup.roads.evaluation import evaluate
 
     report = evaluate(chosen_predictor(options), options.data, options.images, levels=options.levels, progress=True)
-    return asdict(report), str(report)
+    return {name: value for name, value in vars(report).items() if name != "evaluation"}, str(report)
 
 
 def _defaults(add: Callable[[argparse.ArgumentParser], None]) -> dict[str, Any]:

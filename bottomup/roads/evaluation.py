@@ -18,7 +18,7 @@ from bottomup.data.coco import read_coco
 from bottomup.errors import DataError
 from bottomup.files.jsonfile import load_json
 from bottomup.metrics.bootstrap import bootstrap_interval
-from bottomup.metrics.coco import evaluate_keypoints
+from bottomup.metrics.coco import Evaluation, evaluate_keypoints
 from bottomup.roads.box_evaluation import box_judge
 from bottomup.roads.given import labelled
 from bottomup.roads.predictor import Predictor
@@ -32,6 +32,7 @@ class Report:
 
     numbers: dict[str, float]
     interval: tuple[float, float]  # of AP: 95 %, by bootstrap over pictures
+    evaluation: Evaluation  # what the numbers are drawn from, for paired tests
     pictures: int
     people: int
     seconds: dict[str, float]  # a picture: in each stage; all: of the whole run, whose stages overlap
@@ -70,7 +71,9 @@ def evaluate(
         data, results, image_ids=[sample.image_id for sample in samples], sigmas=skeleton.sigmas
     )
     a_picture = {stage: spent / len(samples) for stage, spent in seconds.items()}
-    return Report(judged.numbers, bootstrap_interval(judged), len(samples), len(results), a_picture, str(predictor))
+    return Report(
+        judged.numbers, bootstrap_interval(judged), judged, len(samples), len(results), a_picture, str(predictor)
+    )
 
 
 def dev_judge(
