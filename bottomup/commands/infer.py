@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 
-from bottomup.commands.common import FINE, NOTHING_DONE, SOME_FAILED, Commands, say
+from bottomup.commands.common import Commands, say, sum_up
 from bottomup.commands.engine import add_engine_options, run_on_cluster
 from bottomup.commands.road import add_road_options, chosen_predictor
 from bottomup.errors import SettingsError
@@ -57,14 +57,7 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say("what is done is kept; the same command goes on from there")
         raise
-    done = counts["ok"] + counts["empty"]
-    say(
-        f"{done} pictures done: {counts['people']} people in {counts['ok']}, nobody in {counts['empty']}; "
-        f"{counts['error']} failed; results in {options.out}"
-    )
-    if not counts["error"]:
-        return FINE
-    return SOME_FAILED if done else NOTHING_DONE
+    return sum_up(counts, "pictures", f"{counts['people']} people in {counts['ok']}", options.out)
 
 
 def _run_here(options: argparse.Namespace) -> Counter[str]:

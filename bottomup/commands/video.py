@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from bottomup.commands.common import FINE, NOTHING_DONE, SOME_FAILED, say
+from bottomup.commands.common import say, sum_up
 from bottomup.commands.road import chosen_predictor
 from bottomup.core import People
 from bottomup.core.layouts import as_written, written_skeleton
@@ -55,14 +55,7 @@ def infer_videos(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         say(f"what is done is in {options.out}; with --overwrite the same command begins anew")
         raise
-    done = counts["ok"] + counts["empty"]
-    say(
-        f"{done} frames done: {counts['tracks']} tracks, somebody in {counts['ok']}, nobody in {counts['empty']}; "
-        f"{counts['error']} failed; results in {options.out}"
-    )
-    if not counts["error"]:
-        return FINE
-    return SOME_FAILED if done else NOTHING_DONE
+    return sum_up(counts, "frames", f"{counts['tracks']} tracks, somebody in {counts['ok']}", options.out)
 
 
 def run_videos(

@@ -41,9 +41,8 @@ class Boxes:
     @staticmethod
     def of_xywh(xywh: np.ndarray, scores: np.ndarray | None = None) -> Boxes:
         """Boxes from (N, 4) of left, top, width, height; missing scores are 1."""
-        xywh = np.asarray(xywh, np.float32).reshape(-1, 4)
-        xyxy = np.hstack((xywh[:, :2], xywh[:, :2] + xywh[:, 2:]))
-        return Boxes(xyxy, np.ones(len(xywh), np.float32) if scores is None else scores)
+        xyxy = corners(np.asarray(xywh, np.float32).reshape(-1, 4))
+        return Boxes(xyxy, np.ones(len(xyxy), np.float32) if scores is None else scores)
 
     @staticmethod
     def from_coco(entries: Iterable[dict[str, Any]]) -> Boxes:
@@ -76,6 +75,25 @@ class Boxes:
         outside = (self.xyxy[:, 2:] <= 0).any(1) | (self.xyxy[:, :2] >= size).any(1)
         _refuse(outside, self.xyxy, f"is outside the picture of {size[0]} x {size[1]} pixels")
         return self
+
+
+def corners(xywh: np.ndarray) -> np.ndarray:
+    """Left, top, right, bottom (N, 4) of boxes (N, 4) of left, top, width, height."""
+    return np.hstack((xywh[:, :2], xywh[:, :2] + xywh[:, 2:]))
+
+
+def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Intersection over union (N, M) of boxes (N, 4) and (M, 4) of left, top, right, bottom; 0 where both are empty."""
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    common = np.clip(high - low, 0, None).prod(-1)
+    union = _areas(first)[:, None] + _areas(second) - common
+    return np.asarray(common / np.maximum(union, np.finfo(np.float64).tiny))
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(1))
 
 
 def _refuse(wrong: Any, xyxy: np.ndarray, why: str) -> None:

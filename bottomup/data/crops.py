@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from bottomup.core import LABELLED, Boxes, Sample, Skeleton, Warp, crop_warp
+from bottomup.core.boxes import overlaps
 from bottomup.data.augment import GREY, load_checked
 from bottomup.data.colour import recolour
 
@@ -103,15 +104,6 @@ def in_fitting_boxes(people: Sequence[Person], by_image: Mapping[int, Boxes], le
         if len(fitting):
             found.append(replace(person, boxes=fitting))
     return found
-
-
-def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union (N, M) of boxes (N, 4) and (M, 4) of x0, y0, x1, y1."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(-1)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (first, second)]
-    return common / np.maximum(areas[0][:, None] + areas[1] - common, 1e-9)
 
 
 def make_crop(

@@ -11,7 +11,6 @@ from bottomup.data.labels import Labels, Problems, Raw, WrongFormat, check
 from bottomup.data.shards import Finder
 from bottomup.errors import DataError
 
-SPLITS = ("train", "val", "test", "all")
 WORDS = {"train": ("train",), "val": ("val", "dev"), "test": ("test",)}  # in names of loose label files
 
 

@@ -15,6 +15,7 @@ from bottomup.errors import SettingsError
 from bottomup.files.atomic import replacing
 from bottomup.files.images import ImageFile
 from bottomup.files.journal import Journal, Record, Signature, signature
+from bottomup.files.rows import write_rows
 
 SETTINGS, JOURNAL, RECORDS, RESULTS, DRAWN = "settings.json", "journal.jsonl", "records.jsonl", "results.json", "drawn"
 ROWS = ("rows.jsonl", "rows.parquet")
@@ -114,8 +115,11 @@ class Outputs:
         with open(self.folder / RECORDS, "ab") as file:
             file.write(json.dumps(record).encode() + b"\n")
 
-    def finish(self, images: Sequence[ImageFile]) -> Counter[str]:
-        """Writes records.jsonl and results.json in the pictures' order; counts of each status and people."""
+    def finish(self, images: Sequence[ImageFile], rows: str | None = None) -> Counter[str]:
+        """Writes records.jsonl and results.json in the pictures' order; counts of each status and people.
+
+        rows: "jsonl" or "parquet" to write rows.jsonl or rows.parquet too.
+        """
         names = [image.name for image in images]
         ids = image_ids(names)
         counts = self._write_records(names)
@@ -127,6 +131,8 @@ class Outputs:
                     file.write(separator + b"\n" + json.dumps(entry).encode())
                     separator = b","
             file.write(b"\n]\n" if separator == b"," else b"[]\n")
+        if rows:
+            write_rows(self.rows(names), self.folder, rows)
         return counts
 
     def _write_records(self, names: Sequence[str]) -> Counter[str]:

@@ -6,10 +6,10 @@ import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from bottomup.core.boxes import corners, overlaps
 from bottomup.errors import DataError
 from bottomup.metrics.entries import Entry, by_picture, chosen_images, only_category, read_truth
 
@@ -53,20 +53,13 @@ def _taken(true: list[Entry], found: list[Entry]) -> set[int]:
     """Numbers of the people who have a box of their own."""
     if not true or not found:
         return set()
-    overlap = _overlaps([entry["bbox"] for entry in found], [entry["bbox"] for entry in true])
+    boxes, people = (corners(np.array([entry["bbox"] for entry in side], float)) for side in (found, true))
     taken: set[int] = set()
-    for row in overlap:
+    for row in overlaps(boxes, people):
         row[list(taken)] = 0
         if row.max() >= OVERLAP:
             taken.add(int(row.argmax()))
     return taken
-
-
-def _overlaps(found: list[Any], true: list[Any]) -> np.ndarray:
-    from pycocotools import mask
-
-    overlap: np.ndarray = mask.iou(np.array(found, float), np.array(true, float), [0] * len(true))
-    return overlap
 
 
 def _people(truth: Entry, source: str) -> list[Entry]:

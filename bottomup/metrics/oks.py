@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from bottomup.core.oks import alike_within, variances
+
 _BEFORE_IGNORED = 2.0**30  # a power of two: multiplying by it keeps every OKS's bits
 
 
@@ -56,9 +58,8 @@ def joint_similarities(points: np.ndarray, people: TruePeople, sigmas: np.ndarra
         low, size = people.boxes[unlabelled, None, :2], people.boxes[unlabelled, None, 2:]
         there = points[:, None]
         apart[:, unlabelled] = np.maximum(0, low - size - there) + np.maximum(0, there - low - 2 * size)
-    spread = 2 * (2 * sigmas) ** 2 * (people.areas[:, None] + np.spacing(1))
     apart *= apart
-    return np.exp(-(apart[..., 0] + apart[..., 1]) / spread)
+    return alike_within(apart[..., 0] + apart[..., 1], variances(people.areas + np.spacing(1), sigmas))
 
 
 def oks_matrix(points: np.ndarray, people: TruePeople, sigmas: np.ndarray) -> np.ndarray:

@@ -11,15 +11,16 @@ import numpy as np
 import torch
 
 from bottomup.core import Boxes, People
+from bottomup.core.boxes import overlaps
 from bottomup.core.oks import oks_matrix
-from bottomup.nets.boxes import overlaps, unsuppressed_by
+from bottomup.nets.boxes import unsuppressed_by
 
 LEAST = 0.001  # a score below is no answer any more
 
 
 def nms(boxes: Boxes, most: float) -> Boxes:
     """The boxes, best first, that no better one overlaps by more than `most` (intersection over union)."""
-    return boxes[_hard(_overlaps(boxes), boxes.scores, most)]
+    return boxes[_hard(overlaps(boxes.xyxy, boxes.xyxy), boxes.scores, most)]
 
 
 def soft_nms(boxes: Boxes, spread: float = 0.5, least: float = LEAST) -> Boxes:
@@ -27,7 +28,7 @@ def soft_nms(boxes: Boxes, spread: float = 0.5, least: float = LEAST) -> Boxes:
 
     Those that fall below `least` are left out. Source: Bodla et al., "Soft-NMS" (ICCV 2017), gaussian form.
     """
-    order, scores = softened(_overlaps(boxes), boxes.scores, spread)
+    order, scores = softened(overlaps(boxes.xyxy, boxes.xyxy), boxes.scores, spread)
     kept = scores >= least
     return Boxes(boxes.xyxy[order[kept]], scores[kept])
 
@@ -62,11 +63,6 @@ def softened(similarity: np.ndarray, scores: np.ndarray, spread: float) -> tuple
 
 def _hard(similarity: np.ndarray, scores: np.ndarray, most: float) -> np.ndarray:
     return unsuppressed_by(torch.from_numpy(similarity), torch.from_numpy(scores), most).numpy()
-
-
-def _overlaps(boxes: Boxes) -> np.ndarray:
-    xyxy = torch.from_numpy(boxes.xyxy)
-    return overlaps(xyxy, xyxy).numpy()
 
 
 def _resemblance(people: People, areas: np.ndarray) -> np.ndarray:

@@ -14,7 +14,6 @@ from tqdm import tqdm
 from bottomup.errors import InputError
 from bottomup.files.images import common_folder, find_images
 from bottomup.files.results import DRAWN, Outputs, image_ids
-from bottomup.files.rows import write_rows
 from bottomup.roads.predictor import Predictor
 from bottomup.roads.stages import Stages
 from bottomup.roads.streams import one_thread_a_stream
@@ -43,8 +42,7 @@ def run_folder(
     ids = image_ids([image.name for image in images])
     predictor.road.expect(ids.values())
     settings = settings_of(predictor, inputs, draw, batch)
-    outputs = Outputs(out, settings, overwrite=overwrite)
-    try:
+    with closing(Outputs(out, settings, overwrite=overwrite)) as outputs:
         todo = outputs.begin(images)
         hidden = None if progress else True  # None: shown on a terminal only
         bar = tqdm(total=len(images), initial=len(images) - len(todo), unit="picture", disable=hidden)
@@ -57,12 +55,7 @@ def run_folder(
                     total += number
                     bar.set_postfix(people=total, refresh=False)
                     bar.update()
-        counts = outputs.finish(images)
-        if rows:
-            write_rows(outputs.rows([image.name for image in images]), out, rows)
-        return counts
-    finally:
-        outputs.close()
+        return outputs.finish(images, rows)
 
 
 def settings_of(

@@ -12,6 +12,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from bottomup.files.bundles import bundled_pictures, bundles, content_signature,
 from bottomup.files.images import ImageFile, find_images
 from bottomup.files.journal import Signature
 from bottomup.files.results import DRAWN, Outputs, image_ids
-from bottomup.files.rows import write_rows
 from bottomup.roads.pipeline import settings_of
 from bottomup.roads.predictor import Predictor
 from bottomup.roads.stages import Stages
@@ -92,20 +92,14 @@ def run_ray(
     _check(inputs, packed, images, described)
     ids = image_ids([image.name for image in images])
     described.road.expect(ids.values())
-    outputs = Outputs(out, settings_of(described, inputs), overwrite=overwrite)
-    try:
+    with closing(Outputs(out, settings_of(described, inputs), overwrite=overwrite)) as outputs:
         todo = outputs.begin(images)
         done = outputs.signatures() if packed else {}
         with _cluster(address) as ray:
             data = _bundled(ray, packed) if packed else _listed(ray, todo, ids)
             names = _noted(_answers(ray, data, make, done, described, workers), outputs, progress)
         found = [ImageFile(Path(name), name) for name in sorted(names)] if packed else images
-        counts = outputs.finish(found)
-        if rows:
-            write_rows(outputs.rows([image.name for image in found]), out, rows)
-        return counts
-    finally:
-        outputs.close()
+        return outputs.finish(found, rows)
 
 
 def _check(

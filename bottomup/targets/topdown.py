@@ -17,7 +17,6 @@ from bottomup.core import Maps
 UNLABELLED, HIDDEN, VISIBLE = 0, 1, 2  # COCO's flags of a joint
 PEAK = 255.0  # of CPN's and MSPN's targets
 CPN_KERNELS = (15, 11, 9, 7)  # of the global heads from coarse to fine; the last is the refined head's too
-CPN_KERNELS_LARGE = (23, 17, 13, 9)  # the same for 384 x 288
 MSPN_KERNELS = (15, 11, 9, 7, 5)
 REACH = 3.0  # sigmas: where an exact gaussian is cut
 LOSSES = (None, "l2", "ohkm")
@@ -44,11 +43,6 @@ def in_cells(joints: Tensor, stride: int, rule: str = "exact") -> Tensor:
     if rule == "exact":
         return (joints + 0.5) / stride - 0.5
     return torch.floor(joints / stride + {"round": 0.5, "floor": 0.0}[rule])
-
-
-def kernel_sigma(kernel: int) -> float:
-    """Spread in cells that OpenCV gives a gaussian kernel of so many cells."""
-    return 0.3 * ((kernel - 1) / 2 - 1) + 0.8
 
 
 # ---------------------------------------------------------------- targets

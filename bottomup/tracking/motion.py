@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bottomup.core.oks import variances
+
 # All in body sizes (COCO's s) and seconds.
 FLEX = 0.2  # by which joints leave the body's common motion from one frame to the next
 NOISE = 0.05  # of a measured body position
@@ -58,7 +60,8 @@ class Body:
 
     def room(self, sigmas: np.ndarray, jump: float = 0.0) -> np.ndarray:
         """Variance (K,) of where each joint may be, in square pixels. jump: sizes by which the body may be off too."""
-        return (4 * sigmas**2 + FLEX**2 + jump**2) * self.size**2 + self.spread[0, 0]
+        labelled = variances(np.array(self.size**2), sigmas)
+        return np.asarray(labelled + (FLEX**2 + jump**2) * self.size**2 + self.spread[0, 0])
 
     def certainty(self, sigmas: np.ndarray) -> float:
         """How much sharper the joints' places would be known if the body's were: 1 if it is, to 0 if lost."""

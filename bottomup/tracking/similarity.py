@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from pycocotools import mask
 
 from bottomup.core import People
+from bottomup.core.boxes import corners, overlaps
+from bottomup.core.oks import likeness
 
 BODY = 0.53  # share of its box that a body fills, as data sets without outlines take it
 LEAST_SIZE = 8.0  # pixels; one joint alone has no extent
@@ -33,13 +34,6 @@ def sizes(boxes: np.ndarray) -> np.ndarray:
     return np.maximum(np.sqrt(BODY * sides.prod(1)), LEAST_SIZE)
 
 
-def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """IoU (T, N) of boxes (T, 4) and others (N, 4)."""
-    if not len(boxes) or not len(others):
-        return np.zeros((len(boxes), len(others)))
-    return np.asarray(mask.iou(others.astype(np.float64), boxes.astype(np.float64), [0] * len(boxes))).T
-
-
 def similarities(
     joints: np.ndarray, room: np.ndarray, boxes: np.ndarray, others: np.ndarray, other_boxes: np.ndarray
 ) -> np.ndarray:
@@ -49,10 +43,6 @@ def similarities(
     has (k s)^2 there. boxes (T, 4), other_boxes (N, 4). The OKS of the joints that both have is averaged
     with the boxes' IoU, which counts for `BOX_WEIGHT` joints.
     """
-    if not len(joints) or not len(others):
-        return np.zeros((len(joints), len(others)))
-    both = (joints[:, None, :, 2] > 0) & (others[None, :, :, 2] > 0)
-    square = ((joints[:, None, :, :2] - others[None, :, :, :2]) ** 2).sum(-1)
-    alike = np.where(both, np.exp(-square / (2 * room[:, None])), 0.0).sum(-1)
-    overlap = overlaps(boxes, other_boxes)
-    return np.asarray((alike + BOX_WEIGHT * overlap) / (both.sum(-1) + BOX_WEIGHT))
+    alike, both = likeness(joints, others, room[:, None])
+    overlap = overlaps(corners(boxes), corners(other_boxes))
+    return np.asarray((alike.sum(-1) + BOX_WEIGHT * overlap) / (both.sum(-1) + BOX_WEIGHT))

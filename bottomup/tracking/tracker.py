@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bottomup.core import People, Skeleton
+from bottomup.core.boxes import corners, overlaps
 from bottomup.tracking.motion import Body
-from bottomup.tracking.similarity import boxes_of, overlaps, similarities, sizes
+from bottomup.tracking.similarity import boxes_of, similarities, sizes
 
 JUMP = 0.5  # body sizes by which somebody may miss the place expected, where nobody else fits: the camera jerked
 INTERVAL = 1 / 25  # seconds between frames that come without a time
@@ -164,7 +165,7 @@ class Tracker:
         if (self._alike(bodies, people.joints[[person]], boxes[[person]]) >= self.rules.double).any():
             return True
         unsure = people.scores[person] < self.rules.sure
-        return bool(unsure and (overlaps(boxes[there], boxes[[person]]) >= self.rules.over).any())
+        return bool(unsure and (overlaps(corners(boxes[there]), corners(boxes[[person]])) >= self.rules.over).any())
 
     def _baptise(self, track: _Track, score: float) -> None:
         """Gives an id to somebody who has none and is sure enough."""

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from pycocotools import mask
 
 from bottomup.core import Boxes
+from bottomup.core.boxes import corners, overlaps
 
 TWO = np.array([[10, 20, 50, 120], [-5, 0, 30, 40]], np.float32)
 
@@ -55,3 +57,16 @@ def test_boxes_may_reach_over_the_border_but_not_lie_outside():
             boxes.require_inside(size)
     with pytest.raises(ValueError, match="box 0 .* outside"):
         Boxes(np.array([[-9, 5, 0, 9]]), np.ones(1)).require_inside((50, 50))
+
+
+def test_overlap_by_hand():
+    second = np.array([[5, 0, 15, 10], [0, 0, 10, 10], [20, 20, 30, 30], [2, 2, 4, 4], [5, 5, 5, 5]])
+    np.testing.assert_allclose(overlaps(np.array([[0, 0, 10, 10]]), second), [[1 / 3, 1, 0, 0.04, 0]])
+    assert overlaps(second[4:], second[4:]).item() == 0, "an empty box overlaps nothing, not even itself"
+    assert overlaps(second, second[:0]).shape == (5, 0)
+
+
+def test_overlap_is_that_of_pycocotools():
+    rng = np.random.default_rng(3)
+    first, second = (np.hstack((rng.uniform(0, 60, (n, 2)), rng.uniform(1, 80, (n, 2)))) for n in (7, 9))
+    np.testing.assert_allclose(overlaps(corners(first), corners(second)), mask.iou(first, second, [0] * 9), rtol=1e-12)

@@ -18,7 +18,6 @@ from bottomup.data.crops import (
     in_fitting_boxes,
     labelled_people,
     make_crop,
-    overlaps,
     varied_warp,
 )
 from bottomup.errors import DataError
@@ -168,11 +167,6 @@ def test_nobody_with_few_joints_is_halved(labelled):
 
 
 # ---------------------------------------------------------------- boxes found
-
-
-def test_overlap_of_boxes_by_hand():
-    first, second = np.array([[0, 0, 10, 10.0]]), np.array([[5, 0, 15, 10], [0, 0, 10, 10], [20, 20, 30, 30.0]])
-    np.testing.assert_allclose(overlaps(first, second), [[1 / 3, 1, 0]])
 
 
 def test_people_take_the_boxes_that_fit_and_those_whom_none_fits_are_left_out():

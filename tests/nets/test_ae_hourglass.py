@@ -8,13 +8,10 @@ from torch import nn
 
 from bottomup.nets.ae_hourglass import AEHourglass, conv, initialise, own_names
 from bottomup.nets.hourglass import Level
-from bottomup.nets.published import from_published, load_published
+from bottomup.nets.published import load_published
+from tests.nets.noise import noise
 
 torch.set_num_threads(1)
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")
@@ -30,26 +27,6 @@ def network() -> AEHourglass:
 def test_it_has_the_published_size_and_operations(parameters, operations, channels, count, giga):
     assert parameters(AEHourglass, channels=channels) == count
     assert operations(AEHourglass, 512, 512, channels=channels) / 1e9 == pytest.approx(giga, abs=0.05)
-
-
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (128, 64)])
-def test_maps_have_a_quarter_of_the_size(network, height, width):
-    with torch.no_grad():
-        maps = network(noise(2, 3, height, width))[-1]
-    assert maps.stride == 4 and maps.sigma == 2 and maps.pafs is None
-    assert maps.heatmaps.shape == (2, 3, height // 4, width // 4)
-    assert maps.tags.shape == (2, 1, 3, height // 4, width // 4)
-
-
-def test_every_stack_is_supervised_and_the_last_answers(network):
-    images = noise(1, 3, 64, 64)
-    with torch.no_grad():
-        (answer,) = network(images)
-        network.every_head = True
-        stacks = network(images)
-        network.every_head = False
-    assert len(stacks) == 2 and torch.equal(answer.heatmaps, stacks[1].heatmaps)
-    assert torch.equal(answer.tags, stacks[1].tags) and not torch.equal(stacks[0].tags, stacks[1].tags)
 
 
 def test_heatmaps_come_first_then_tags_then_what_nobody_uses(network):
@@ -80,18 +57,6 @@ def test_tags_of_two_dimensions_keep_a_dimension_together():
 def test_too_few_channels_are_refused():
     with pytest.raises(ValueError, match="17 heatmaps and 1 x 17 tags do not fit in channels = 33"):
         AEHourglass(channels=33)
-
-
-def test_counts_come_from_the_published_name_and_shapes(network):
-    names, images = own_names(network), noise(1, 3, 64, 64)
-    state = {f"model.module.{names[name]}": value for name, value in network.state_dict().items()}
-    restored = from_published("ae_hourglass2", {"state_dict": state})
-    own = restored.network
-    assert (own.joints, own.tags, len(own.stacks)) == (3, 1, 2)
-    network.every_head = True
-    with torch.no_grad():
-        assert all(map(torch.equal, network.heads(images), restored(images)))
-    network.every_head = False
 
 
 def test_maps_that_are_no_four_a_joint_are_two_a_joint():
@@ -132,10 +97,3 @@ def test_every_place_of_a_narrow_hourglass_learns():
     level(noise(1, 4, 8, 8)).square().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in level.parameters())
     assert sum(isinstance(m, nn.Conv2d) for m in level.modules()) == 7
-
-
-def test_it_learns(network, learns):
-    state = {name: value.clone() for name, value in network.state_dict().items()}
-    assert learns(network)
-    network.load_state_dict(state)
-    network.eval()

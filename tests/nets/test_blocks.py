@@ -7,12 +7,9 @@ import torch
 from torch import nn
 
 from bottomup.nets.blocks import AttentionFusion, conv_bn
+from tests.nets.noise import noise
 
 torch.set_num_threads(1)
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.mark.parametrize(("kernel", "dilation"), [(1, 1), (3, 1), (5, 1), (7, 1), (3, 2), (5, 3)])

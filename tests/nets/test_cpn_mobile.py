@@ -24,19 +24,6 @@ def test_training_has_three_global_heads_and_the_refined_one_all_at_stride_4(sma
     assert {(maps.stride, maps.sigma) for maps in outputs} == {(4, 1.5)}
 
 
-def test_evaluation_gives_the_last_one_alone(small, images):
-    small.eval()
-    with torch.inference_mode():
-        (answer,) = small(images(1, 64, 64))
-        small.every_head = True
-        *_, last = small(images(1, 64, 64))
-    torch.testing.assert_close(answer.heatmaps, last.heatmaps)
-
-
-def test_maps_start_nearly_empty(small, images):
-    assert all(maps.heatmaps.abs().max() < 0.2 for maps in small.train()(images(2, 64, 64)))
-
-
 def test_every_head_teaches_the_backbone(small, images):
     for number in range(4):
         small.zero_grad()

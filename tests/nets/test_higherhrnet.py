@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from bottomup.nets.higherhrnet import HigherHRNet, own_names
-from bottomup.nets.published import load_published
+from bottomup.nets.higherhrnet import HigherHRNet
 
 
 @pytest.mark.parametrize(
@@ -65,24 +64,3 @@ def test_the_fine_head_sees_the_coarse_maps(small, images):
         after = small.heads(images(1, 32, 32))[1]
         small.final_layers[0].bias -= 1
     assert not torch.allclose(before, after)
-
-
-def test_heatmaps_start_near_empty_and_tags_apart(images):
-    torch.manual_seed(0)
-    coarse, fine = HigherHRNet(width=8)(images(2, 64, 64))
-    assert coarse.heatmaps.abs().max() < 0.3 and fine.heatmaps.abs().max() < 0.3
-    assert coarse.tags.std() > 5 * coarse.heatmaps.std()
-
-
-def test_it_learns(small, learns):
-    assert learns(small)
-
-
-@pytest.mark.parametrize(("joints", "tags"), [(14, 1), (5, 2)])
-def test_other_members_of_the_family_are_told_by_name_and_shapes(joints, tags):
-    network = HigherHRNet(joints=joints, width=8, tags=tags)
-    published = dict(zip(own_names(network).values(), network.state_dict().values(), strict=True))
-    assert {"conv1.weight", "deconv_layers.0.4.0.bn2.weight", "final_layers.1.bias"} <= set(published)
-    loaded = load_published("higherhrnet_w8", published)
-    assert isinstance(loaded, HigherHRNet) and (loaded.joints, loaded.tags) == (joints, tags)
-    assert all(map(torch.equal, network.state_dict().values(), loaded.state_dict().values()))

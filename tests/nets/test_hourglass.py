@@ -8,13 +8,10 @@ from torch import nn
 
 from bottomup.errors import DataError
 from bottomup.nets.hourglass import Hourglass, Level, Residual, own_names
-from bottomup.nets.published import from_published, load_published
+from bottomup.nets.published import load_published
+from tests.nets.noise import noise
 
 torch.set_num_threads(1)
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def small(**options) -> Hourglass:
@@ -47,24 +44,6 @@ def test_it_has_the_published_parameters_that_are_used(parameters):
 def test_four_stacks_of_the_second_form_take_what_a_comparison_lists(operations):
     listed = operations(Hourglass, 256, 256, joints=17, stacks=4, widen_early=True) / 2**30
     assert listed == pytest.approx(14.31, abs=0.005)
-
-
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (64, 128), (192, 64)])
-def test_maps_have_a_quarter_of_the_size(height, width):
-    with torch.no_grad():
-        maps = small()(noise(2, 3, height, width))[-1]
-    assert maps.stride == 4 and maps.sigma == 1 and maps.pafs is None and maps.tags is None
-    assert maps.heatmaps.shape == (2, 5, height // 4, width // 4)
-
-
-def test_every_stack_is_supervised_and_the_last_answers():
-    network, images = small(stacks=3), noise(1, 3, 64, 64)
-    with torch.no_grad():
-        (answer,) = network(images)
-        network.every_head = True
-        stacks = network(images)
-    assert len(stacks) == 3 and torch.equal(answer.heatmaps, stacks[2].heatmaps)
-    assert not torch.equal(stacks[1].heatmaps, stacks[2].heatmaps)
 
 
 def test_a_stack_is_told_the_maps_before_it():
@@ -109,25 +88,6 @@ def test_a_residual_adds_to_what_it_gets(inputs, outputs):
     assert torch.equal(image, kept), "what it gets stays as it is"
 
 
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("hourglass1", {"stacks": 1, "joints": 14}),
-        ("hourglass3", {"stacks": 3, "joints": 16}),
-        ("hg_s1_b1", {"stacks": 1, "widen_early": True}),
-        ("hg_s2_b3", {"stacks": 2, "blocks": 3, "joints": 14, "widen_early": True}),
-    ],
-)
-def test_counts_come_from_published_names_and_shapes(name, options):
-    network, images = small(**options), noise(2, 3, 64, 128)
-    state = {f"model.module.{key}": value for key, value in published_state(network).items()}
-    restored = load_published(name, {"state_dict": state})
-    assert (restored.joints, len(restored.stacks)) == (network.joints, len(network.stacks))
-    network.every_head = True
-    with torch.no_grad():
-        assert all(map(torch.equal, network.heads(images), from_published(name, state)(images)))
-
-
 def test_published_names_are_as_their_files_have_them():
     first, second = (own_names(small(widen_early=early)) for early in (False, True))
     pairs = {
@@ -158,16 +118,3 @@ def test_published_projections_that_nothing_reads_are_let_by_and_others_are_not(
     load_published("hourglass1", state | idle)
     with pytest.raises(DataError, match="left over: hgs.0.0.up1.conv4.conv.weight"):
         load_published("hourglass1", state | {"hgs.0.0.up1.conv4.conv.weight": torch.zeros(1)})
-
-
-@pytest.mark.parametrize("early", [False, True])
-def test_it_learns(learns, early):
-    torch.manual_seed(0)
-    assert learns(Hourglass(joints=5, stacks=2, widen_early=early))
-
-
-def test_untrained_maps_are_nearly_empty():
-    torch.manual_seed(0)
-    with torch.no_grad():
-        maps = Hourglass(stacks=1).train()(noise(2, 3, 64, 64))[-1]
-    assert maps.heatmaps.abs().max() < 0.2

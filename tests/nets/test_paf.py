@@ -7,14 +7,11 @@ import torch
 
 from bottomup.errors import DataError
 from bottomup.nets.paf import PAF, own_names
-from bottomup.nets.published import from_published, load_published
+from bottomup.nets.published import load_published
 from bottomup.nets.vgg import CONVOLUTIONS, vgg19_cpm
+from tests.nets.noise import noise
 
 torch.set_num_threads(1)
-
-
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def small(**options) -> PAF:
@@ -57,23 +54,6 @@ def test_the_backbone_is_ten_convolutions_of_vgg_and_two_more():
     assert sum(sizes[i] for i in CONVOLUTIONS[10:]) == 1_474_944
 
 
-@pytest.mark.parametrize(("height", "width"), [(8, 8), (24, 40), (64, 8)])
-def test_maps_have_an_eighth_of_the_size(height, width):
-    maps = small()(noise(2, 3, height, width))[-1]
-    assert maps.stride == 8 and maps.sigma == 0.875
-    assert maps.heatmaps.shape == (2, 4, height // 8, width // 8)
-    assert maps.pafs.shape == (2, 3, 2, height // 8, width // 8)
-
-
-def test_every_stage_is_supervised_and_the_last_answers():
-    network, images = small(stages=3), noise(1, 3, 16, 24)
-    with torch.no_grad():
-        (answer,) = network(images)
-        stages = network.train()(images)
-    assert len(stages) == 3 and not torch.equal(stages[1].heatmaps, stages[2].heatmaps)
-    assert torch.equal(answer.heatmaps, stages[2].heatmaps) and torch.equal(answer.pafs, stages[2].pafs)
-
-
 def test_heads_are_pafs_then_heatmaps_and_the_background_is_shown_to_nobody():
     network, images = small(), noise(1, 3, 16, 16)
     with torch.no_grad():
@@ -98,17 +78,6 @@ def test_the_last_heatmaps_are_clipped_where_asked_and_no_others():
     assert first[3].min() < 0 and torch.equal(first[3].clamp(min=0), again[3])
 
 
-@pytest.mark.parametrize("name", ["paf2", "paf3_rtpose", "paf1"])
-def test_counts_come_from_published_names_and_shapes(name):
-    network = small(joints=15, limbs=14, stages=int(name[3]), relu_last="_" not in name)
-    restored = load_published(name, published_state(network))
-    assert (restored.joints, restored.limbs, len(restored.pafs)) == (15, 14, int(name[3]))
-    images = noise(2, 3, 8, 16)
-    with torch.no_grad():
-        network.every_head = True
-        assert all(map(torch.equal, network.heads(images), from_published(name, published_state(network))(images)))
-
-
 def test_published_names_are_as_their_files_have_them():
     numbered, caffe = (own_names(small(relu_last=relu)) for relu in (False, True))
     pairs = {
@@ -125,13 +94,3 @@ def test_published_names_are_as_their_files_have_them():
 def test_a_file_with_other_stages_than_its_name_says_is_refused():
     with pytest.raises(DataError, match="left over: model2_1.0.weight"):
         load_published("paf1_rtpose", published_state(small()))
-
-
-def test_it_learns(learns):
-    assert learns(small())
-
-
-def test_untrained_maps_are_nearly_empty():
-    torch.manual_seed(0)
-    maps = PAF(joints=4, limbs=3, stages=2).eval()(noise(1, 3, 16, 16))[-1]
-    assert maps.heatmaps.abs().max() < 0.5 and maps.pafs.abs().max() < 0.5
