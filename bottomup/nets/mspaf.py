@@ -1,12 +1,13 @@
 """MSPAF: three stages of nested inceptions at stride 4, fused under attention, with PAFs and heatmaps each.
 
-    images -> 7x7/2 -> inception -> pool -> 2 inceptions -> x (192 channels at stride 4)
+    images -> 3x3/2 -> 3x3 -> 3x3/2 -> 2 inceptions -> x (192 channels at stride 4)
     stage i: x -> inceptions at strides 4, 8, 16, 32 -> attention fusion and inceptions back to 4 -> 1x1 -> f
              f -> 1x1 -> PAFs; f -> 1x1 -> heatmaps;   x <- x + 1x1(f) + 1x1([PAFs, heatmaps])
 
 Source: Liu et al., "A Cascaded Inception of Inception Network with Attention Modulated Feature Fusion for Human Pose
 Estimation" (AAAI 2018) names the blocks. Wiring and widths were never published: these meet the published size
-(9.66 M parameters), operations (0.6 of a six-stage PAF network) and number of supervised stages.
+(9.66 M parameters), operations (0.03e12 at 224 x 224) and number of supervised stages, and keep convolutions wide and
+what lies between them little, for its time.
 """
 
 from __future__ import annotations
@@ -21,39 +22,47 @@ from bottomup.nets.network import PoseNetwork
 from bottomup.nets.resnet import near_empty
 
 WIDTH = 192
-INNER = {4: 104, 8: 48, 16: 32, 32: 24}  # stride: channels of an inception's levels
+INNER = {4: 144, 8: 48, 16: 32, 32: 24}  # stride: channels of an inception's levels
 
 
 class NestedInception(nn.Module):
     """Receptive fields of 1, 3, 5, 5 and 9 cells side by side: an inception whose branches are inceptions.
 
-    (B, inputs, h, w) -> (B, outputs, h, w). width: channels of each level. attention: weigh the levels at every
-    position (AIOI); else all count alike (IOI).
+    (B, inputs, h, w) -> (B, outputs, h, w). width: channels of each level; twice as many are read, more inputs are
+    first reduced to that. The levels are summed: under `attention` weighed at every position by what the 3x3 level
+    sees (AIOI), else all alike (IOI).
     """
 
     levels = 5
 
     def __init__(self, inputs: int, outputs: int, width: int, *, attention: bool = True) -> None:
         super().__init__()
-        self.reduce = conv_bn(inputs, 2 * width)
-        self.a = conv_bn(2 * width, width)
-        self.b1 = conv_bn(2 * width, width, 3)
+        read = min(inputs, 2 * width)
+        self.reduce = conv_bn(inputs, read) if inputs > read else nn.Identity()
+        self.a = conv_bn(read, width)
+        self.b1 = conv_bn(read, width, 3)
         self.b2 = conv_bn(width, width, 3)
-        self.c0 = conv_bn(2 * width, width, 3)
+        self.c0 = conv_bn(read, width, 3)
         self.c1 = conv_bn(width, width, 3)
         self.c2 = conv_bn(width, width, 3, dilation=2)
-        self.attend = nn.Conv2d(2 * width, self.levels, 3, padding=1) if attention else None
-        self.join = conv_bn(self.levels * width, outputs, act=None)
+        self.attend = nn.Conv2d(width, self.levels, 1) if attention else None
+        self.join = conv_bn(width, outputs, act=None)
         self.shortcut = nn.Identity() if inputs == outputs else conv_bn(inputs, outputs, act=None)
 
     def forward(self, x: Tensor) -> Tensor:
         reduced = self.reduce(x)
-        b1, c1 = self.b1(reduced), self.c1(self.c0(reduced))
-        fields = [self.a(reduced), b1, self.b2(b1), c1, self.c2(c1)]
-        if self.attend is not None:
-            weights = self.levels * torch.softmax(self.attend(reduced), 1)
-            fields = [field * weights[:, i : i + 1] for i, field in enumerate(fields)]
-        return F.relu(self.join(torch.cat(fields, 1)) + self.shortcut(x), inplace=True)
+        a, b1, c1 = self.a(reduced), self.b1(reduced), self.c1(self.c0(reduced))
+        levels = [a, b1, self.b2(b1), c1, self.c2(c1)]
+        return F.relu(self.join(self._sum(levels)) + self.shortcut(x), inplace=True)
+
+    def _sum(self, levels: list[Tensor]) -> Tensor:
+        if self.attend is None:
+            return torch.stack(levels).sum(0)
+        weights = (self.levels * torch.softmax(self.attend(levels[1]), 1)).to(levels[0].dtype)
+        total = levels[0] * weights[:, :1]
+        for i, level in enumerate(levels[1:], 1):
+            total = torch.addcmul(total, level, weights[:, i : i + 1])
+        return total
 
 
 class PlainFusion(nn.Module):
@@ -115,10 +124,13 @@ class MSPAF(PoseNetwork):
         super().__init__()
         self.joints, self.limbs, self.tags, self.sigma = joints, limbs, tags, sigma
         self.counts = (2 * limbs, joints + background, tags * joints)
-        self.s1 = conv_bn(3, 64, 7, stride=2)
-        self.s2 = NestedInception(64, 128, 96, attention=attention)
-        self.s3 = NestedInception(128, 128, 80, attention=attention)
-        self.s4 = NestedInception(128, WIDTH, 80, attention=attention)
+        self.stem = nn.Sequential(
+            conv_bn(3, 64, 3, stride=2),
+            conv_bn(64, 64, 3),
+            conv_bn(64, 128, 3, stride=2),
+            NestedInception(128, 128, 64, attention=attention),
+            NestedInception(128, WIDTH, 64, attention=attention),
+        )
         self.stages = nn.ModuleList(Stage(attention=attention, fusion=fusion) for _ in range(stages))
         self.outputs = nn.ModuleList(self._output() for _ in range(stages))
         self.link_features = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 1) for _ in range(stages - 1))
@@ -132,7 +144,7 @@ class MSPAF(PoseNetwork):
 
     def heads(self, images: Tensor) -> list[Tensor]:
         """Each stage's PAFs (2 E), heatmaps (K and background) and tags (L K, if any) along the channels."""
-        x = self.s4(self.s3(F.max_pool2d(self.s2(self.s1(images)), 2)))
+        x = self.stem(images)
         heads: list[Tensor] = []
         for i, (stage, output) in enumerate(zip(self.stages, self.outputs, strict=True)):
             features = stage(x)

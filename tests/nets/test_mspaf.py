@@ -22,31 +22,30 @@ def network() -> MSPAF:
     return network.eval()
 
 
-@pytest.mark.parametrize(("joints", "limbs", "count"), [(18, 19, 9_659_355), (17, 19, 9_658_392), (15, 15, 9_648_762)])
+@pytest.mark.parametrize(("joints", "limbs", "count"), [(18, 19, 9_644_582), (17, 19, 9_643_619), (15, 15, 9_633_989)])
 def test_it_has_the_designed_size(parameters, joints, limbs, count):
     assert parameters(MSPAF, joints=joints, limbs=limbs) == count
 
 
-@pytest.mark.parametrize(("side", "giga"), [(224, 30.151), (256, 39.38), (512, 157.5)])
+@pytest.mark.parametrize(("side", "giga"), [(224, 25.337), (256, 33.093), (512, 132.37)])
 def test_it_takes_the_designed_operations(operations, side, giga):
     assert operations(MSPAF, side, side, joints=18) / 1e9 == pytest.approx(giga, rel=5e-4)
 
 
-def test_it_takes_three_fifths_of_the_operations_of_six_paf_stages(operations):
-    share = operations(MSPAF, 224, 224, joints=18) / operations(PAF, 224, 224)
-    assert share == pytest.approx(0.599, abs=1e-3)
+def test_its_operations_beside_those_of_six_paf_stages_are_the_published_ones(operations):
+    # 0.03e12 and 0.05e12: the second is 50.36e9 at 224 x 224
+    assert 25e9 <= operations(MSPAF, 224, 224, joints=18) < 35e9 and 45e9 <= operations(PAF, 224, 224) < 55e9
 
 
 @pytest.mark.parametrize(
     ("make", "parameters"),
     [
-        (lambda: NestedInception(64, 128, 96), 691_653),
-        (lambda: NestedInception(128, 128, 80), 496_421),
-        (lambda: NestedInception(128, 192, 80), 547_109),
-        (lambda: NestedInception(192, 192, INNER[4]), 854_229),
-        (lambda: NestedInception(192, 192, INNER[8]), 219_749),
-        (lambda: NestedInception(192, 192, INNER[16]), 113_349),
-        (lambda: NestedInception(192, 192, INNER[32]), 145_258 // 2),
+        (lambda: NestedInception(128, 128, 64), 275_781),
+        (lambda: NestedInception(128, 192, 64), 304_965),
+        (lambda: NestedInception(192, 192, INNER[4]), 1_115_669),
+        (lambda: NestedInception(192, 192, INNER[8]), 178_805),
+        (lambda: NestedInception(192, 192, INNER[16]), 86_053),
+        (lambda: NestedInception(192, 192, INNER[32]), 52_157),
         (lambda: Stage(attention=True, fusion=True).fuse8, 12_641),
         (lambda: Stage(attention=True, fusion=True).features, 37_248),
     ],
@@ -58,8 +57,8 @@ def test_every_block_has_the_designed_size(make, parameters):
 
 def test_ablations_take_their_attention_away_and_nothing_else(parameters):
     whole = parameters(MSPAF)
-    levels = [192, 160, 160, *3 * [208, 96, 64, 48, 48, 64, 96, 208]]  # channels that attention to levels reads
-    assert whole - parameters(MSPAF, attention=False) == sum(5 * (9 * c + 1) for c in levels)
+    levels = [64, 64, *3 * [144, 48, 32, 24, 24, 32, 48, 144]]  # channels that attention to levels reads
+    assert whole - parameters(MSPAF, attention=False) == sum(5 * (c + 1) for c in levels)
     assert whole - parameters(MSPAF, fusion=False) == 9 * 12_641
 
 
@@ -100,7 +99,7 @@ def test_attention_weighs_the_levels_at_every_position():
     torch.manual_seed(0)
     block, plain = NestedInception(8, 8, 4).eval(), NestedInception(8, 8, 4, attention=False).eval()
     image = noise(1, 8, 9, 9)
-    plain.load_state_dict(block.state_dict(), strict=False)
+    plain.load_state_dict({k: v for k, v in block.state_dict().items() if not k.startswith("attend.")})
     with torch.no_grad():
         assert not torch.allclose(block(image), plain(image))
         torch.nn.init.zeros_(block.attend.weight)
