@@ -13,6 +13,7 @@ from bottomup.tracking.motion import Body
 from bottomup.tracking.similarity import boxes_of, similarities, sizes
 
 JUMP = 0.5  # body sizes by which somebody may miss the place expected, where nobody else fits: the camera jerked
+PIECE = 0.5  # share of the joints below which a find of low score may be a piece of another body
 INTERVAL = 1 / 25  # seconds between frames that come without a time
 
 
@@ -21,7 +22,7 @@ class Rules:
     """When people appear and disappear, and who can be whom.
 
     sure: score from which somebody new has an id at once. least: score from which somebody new has one
-    after `frames` frames in a row; a lower score only continues a track whose place is well known.
+    after `frames` frames in a row; a lower score only continues a track.
     patience: seconds for which somebody unseen may come back with the same id. alike: similarity below which
     two are never the same. double: similarity to somebody in the frame from which a newcomer is a second
     answer for the same body; over: IoU with somebody from which a newcomer below `sure` is.
@@ -137,9 +138,10 @@ class Tracker:
 
         alike = self._alike([track.body for track in tracks], people.joints[there], boxes[there], jump)
         sure = np.array([track.body.certainty(self._sigmas) for track in tracks])[:, None]
-        # Whoever was away may be nearly anywhere: a doubtful find there, often a piece of another body, proves nothing.
-        doubtful = people.scores[there] < self.rules.least
-        value = np.where(np.where(doubtful, alike * sure, alike) >= self.rules.alike, alike * sure, 0.0)
+        # Whoever was away may be nearly anywhere: a doubtful find of few joints, often of another body, proves nothing.
+        few = (people.joints[there, :, 2] > 0).mean(1) < PIECE
+        piece = few & (people.scores[there] < self.rules.least)
+        value = np.where(np.where(piece, alike * sure, alike) >= self.rules.alike, alike * sure, 0.0)
         pairs = zip(*linear_sum_assignment(value, maximize=True), strict=True)
         return [(tracks[t], there[i]) for t, i in pairs if value[t, i] > 0]
 

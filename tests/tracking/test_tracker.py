@@ -58,11 +58,12 @@ def test_two_who_cross_while_one_is_hidden_keep_their_ids():
     assert ids_of(followed(frames)) == [[1] if 27 <= n <= 33 else [1, 2] for n in range(60)]
 
 
-@pytest.mark.parametrize(("score", "ids"), [(0.1, []), (0.9, [1])])
-def test_who_was_away_for_long_comes_back_only_if_somebody_is_surely_there(score, ids):
+@pytest.mark.parametrize(("joints", "score", "ids"), [(3, 0.1, []), (17, 0.1, [1]), (3, 0.9, [1])])
+def test_who_was_away_for_long_does_not_come_back_by_a_doubtful_piece(joints, score, ids):
     away = [people([])] * round(1.4 * RATE)
-    frames = [people([(100, 100)])] * 10 + away + [people([(110, 105)], scores=[score])]
-    assert ids_of(followed(frames))[-1] == ids
+    found = people([(110, 105)], scores=[score])
+    found.joints[:, joints:] = 0
+    assert ids_of(followed([people([(100, 100)])] * 10 + away + [found]))[-1] == ids
 
 
 def test_who_is_there_goes_on_by_a_doubtful_find():
