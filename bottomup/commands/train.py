@@ -27,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     import warnings
     from pathlib import Path
 
+    from bottomup.commands.memory import keep_freed_memory
     from bottomup.roads.evaluation import dev_judge
     from bottomup.settings import load_settings
     from bottomup.training.config import TrainSettings
@@ -38,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
 
     warnings.filterwarnings("ignore", message=r"index_reduce\(\) is in beta")
     settings = load_settings(TrainSettings, options.config, options.overrides)
+    keep_freed_memory()
     judge = None
     if settings.dev.labels is not None:
         header = weights_header(settings, settings.steps)

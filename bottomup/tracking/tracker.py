@@ -13,6 +13,7 @@ from bottomup.tracking.motion import Body
 from bottomup.tracking.similarity import boxes_of, similarities, sizes
 
 JUMP = 0.5  # body sizes by which somebody may miss the place expected, where nobody else fits: the camera jerked
+PIECE = 0.5  # share of the joints below which a find of low score may be a piece of another body
 INTERVAL = 1 / 25  # seconds between frames that come without a time
 
 
@@ -21,10 +22,10 @@ class Rules:
     """When people appear and disappear, and who can be whom.
 
     sure: score from which somebody new has an id at once. least: score from which somebody new has one
-    after `frames` frames in a row; a lower score only continues a track. patience: seconds for which
-    somebody unseen may come back with the same id. alike: similarity below which two are never the same.
-    double: similarity to somebody in the frame from which a newcomer is a second answer for the same body;
-    over: IoU with somebody from which a newcomer below `sure` is.
+    after `frames` frames in a row; a lower score only continues a track.
+    patience: seconds for which somebody unseen may come back with the same id. alike: similarity below which
+    two are never the same. double: similarity to somebody in the frame from which a newcomer is a second
+    answer for the same body; over: IoU with somebody from which a newcomer below `sure` is.
     Raises ValueError that names the value.
     """
 
@@ -107,7 +108,7 @@ class Tracker:
         boxes = boxes_of(people)
         size = sizes(boxes)
         owner: dict[int, _Track] = {}
-        for track, person in self._matches(people.joints, boxes):
+        for track, person in self._matches(people, boxes):
             track.body.meet(people.joints[person], boxes[person], size[person])
             track.frames, track.unseen = track.frames + 1, 0.0
             owner[person] = track
@@ -119,27 +120,30 @@ class Tracker:
             self._baptise(track, float(people.scores[person]))
         return np.array([owner[i].id or 0 if i in owner else 0 for i in range(len(people))], np.int64)
 
-    def _matches(self, joints: np.ndarray, boxes: np.ndarray) -> list[tuple[_Track, int]]:
+    def _matches(self, people: People, boxes: np.ndarray) -> list[tuple[_Track, int]]:
         """Tracks and the people who go on with them; then those of the frame before who jumped, and who is left."""
-        pairs = self._assigned(self._tracks, list(range(len(joints))), joints, boxes, 0.0)
+        pairs = self._assigned(self._tracks, list(range(len(people))), people, boxes, 0.0)
         met, taken = {id(track) for track, _ in pairs}, {person for _, person in pairs}
         jumped = [t for t in self._tracks if id(t) not in met and t.fresh]
-        left = [person for person in range(len(joints)) if person not in taken]
-        return pairs + self._assigned(jumped, left, joints, boxes, JUMP)
+        left = [person for person in range(len(people)) if person not in taken]
+        return pairs + self._assigned(jumped, left, people, boxes, JUMP)
 
     def _assigned(
-        self, tracks: list[_Track], people: list[int], joints: np.ndarray, boxes: np.ndarray, jump: float
+        self, tracks: list[_Track], there: list[int], people: People, boxes: np.ndarray, jump: float
     ) -> list[tuple[_Track, int]]:
-        """Pairs of tracks and people with the greatest sum of similarities."""
-        if not tracks or not people:
+        """Pairs of tracks and people (of those with these numbers) with the greatest sum of similarities."""
+        if not tracks or not there:
             return []
         from scipy.optimize import linear_sum_assignment
 
-        alike = self._alike([track.body for track in tracks], joints[people], boxes[people], jump)
-        sure = np.array([track.body.certainty(self._sigmas) for track in tracks])
-        value = np.where(alike >= self.rules.alike, alike * sure[:, None], 0.0)
+        alike = self._alike([track.body for track in tracks], people.joints[there], boxes[there], jump)
+        sure = np.array([track.body.certainty(self._sigmas) for track in tracks])[:, None]
+        # Whoever was away may be nearly anywhere: a doubtful find of few joints, often of another body, proves nothing.
+        few = (people.joints[there, :, 2] > 0).mean(1) < PIECE
+        piece = few & (people.scores[there] < self.rules.least)
+        value = np.where(np.where(piece, alike * sure, alike) >= self.rules.alike, alike * sure, 0.0)
         pairs = zip(*linear_sum_assignment(value, maximize=True), strict=True)
-        return [(tracks[t], people[i]) for t, i in pairs if value[t, i] > 0]
+        return [(tracks[t], there[i]) for t, i in pairs if value[t, i] > 0]
 
     def _alike(self, bodies: list[Body], joints: np.ndarray, boxes: np.ndarray, jump: float = 0.0) -> np.ndarray:
         """Similarity (T, N) of bodies and people."""

@@ -58,6 +58,19 @@ def test_two_who_cross_while_one_is_hidden_keep_their_ids():
     assert ids_of(followed(frames)) == [[1] if 27 <= n <= 33 else [1, 2] for n in range(60)]
 
 
+@pytest.mark.parametrize(("joints", "score", "ids"), [(3, 0.1, []), (17, 0.1, [1]), (3, 0.9, [1])])
+def test_who_was_away_for_long_does_not_come_back_by_a_doubtful_piece(joints, score, ids):
+    away = [people([])] * round(1.4 * RATE)
+    found = people([(110, 105)], scores=[score])
+    found.joints[:, joints:] = 0
+    assert ids_of(followed([people([(100, 100)])] * 10 + away + [found]))[-1] == ids
+
+
+def test_who_is_there_goes_on_by_a_doubtful_find():
+    frames = [people([(100, 100)])] * 5 + [people([])] * 2 + [people([(100, 100)], scores=[0.05])] * 5
+    assert ids_of(followed(frames)) == [[1]] * 5 + [[]] * 2 + [[1]] * 5
+
+
 def test_after_the_patience_somebody_is_new_and_the_old_id_is_not_given_again():
     away = round(1.5 * RATE) + 2
     frames = [people([(100, 100)])] * 5 + [people([])] * away + [people([(100, 100)])] * 5
