@@ -194,29 +194,32 @@ def thin_peaks(
 def place_peaks(
     heat: np.ndarray, flat: np.ndarray, boxes: np.ndarray, begin: np.ndarray, sigma: float, radius: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Peaks (n, 3) and where each joint's begin (K + 1,): the tops that no better one has within the radius."""
+    """Peaks (3, n) and where each joint's begin (K + 1,): the tops that no better one has within the radius."""
     K, h, w = heat.shape
-    n, kept = len(boxes), begin[0]
+    n, start = len(boxes), np.zeros(K + 1, np.int64)
     rough, keep = np.empty((n, 3), np.float64), np.empty(n, np.bool_)
-    peaks, start = np.empty((n, 3), np.float32), np.zeros(K + 1, np.int64)
     for k in range(K):
         for i in range(begin[k], begin[k + 1]):
             rough[i, 0] = (boxes[i, 0] + boxes[i, 2]) / 2
             rough[i, 1] = (boxes[i, 1] + boxes[i, 3]) / 2
             rough[i, 2] = flat[k, boxes[i, 4]]
         thin_peaks(rough, boxes, begin[k], begin[k + 1], radius, w, keep)
+        start[k + 1] = start[k]
+        for i in range(begin[k], begin[k + 1]):
+            start[k + 1] += keep[i]
+    spot, at = np.empty((3, start[K])), 0
+    for k in range(K):
         for i in range(begin[k], begin[k + 1]):
             if keep[i]:
-                place_peak(flat[k], h, w, boxes, i, sigma, peaks, kept)
-                kept += 1
-        start[k + 1] = kept
-    return peaks[:kept], start
+                place_peak(flat[k], h, w, boxes, i, sigma, spot, at)
+                at += 1
+    return spot, start
 
 
 def find_peaks(
     heat: np.ndarray, sigma: float | None, least: float, apart: float, widest: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Peaks (n, 3) of x, y, score in cells, float32, sorted by joint, where each joint's begin (K + 1,), and sigma.
+    """Peaks (3, n) of x, y in cells and score, sorted by joint, where each joint's begin (K + 1,), and sigma.
 
     heat: (K, h, w) float32, C-contiguous, finite. sigma: spread of a peak in cells, measured where it is
     None. least: lowest peak. apart, widest: see `Rules`. A score is the height of the gaussian through
@@ -225,6 +228,6 @@ def find_peaks(
     flat, guess = heat.reshape(K, h * w), GUESSED_SPREAD if sigma is None else float(sigma)
     boxes, begin = find_tops(heat, flat, np.float32(least), max(3, int(widest * guess + 0.5)))
     if begin[0] < 0:
-        return np.empty((0, 3), np.float32), np.zeros(K + 1, np.int64), np.nan
+        return np.empty((3, 0)), np.zeros(K + 1, np.int64), np.nan
     spread = spread_of_peaks(flat, h, w, boxes, begin) if sigma is None else float(sigma)
     return *place_peaks(heat, flat, boxes, begin, spread, apart * spread), spread
