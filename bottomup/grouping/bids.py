@@ -85,7 +85,7 @@ def measure_person(person: np.ndarray, known: Evidence, size: np.ndarray, mean: 
     (L,); the rank of the best peak. person: (K,) peaks or -1. Sums are of whole grid steps, so that they are exact."""
     spot, rank, tag, square = known.spot, known.rank, known.tag, known.square
     count, best, due, corner = 0, len(rank), 0.0, -1
-    x_sum, y_sum, squares = 0, 0, 0
+    x_sum, y_sum, squares = np.int64(0), np.int64(0), np.int64(0)
     mean[:] = 0.0
     for k in range(len(person)):
         i = person[k]
@@ -182,23 +182,30 @@ def write_bids(
 ) -> int:
     """Writes a person's bids above `least` for the peaks of joint k to peak, worth (m,) from `at` on; where they end.
 
-    person: (K,) peaks or -1, of size (SIZE,) and mean tag mean[u]. fields: (n,) all 0 between uses. bid: (n,) room to work in. The loop over all peaks vectorises."""
+    person: (K,) peaks or -1, of size (SIZE,) and mean tag mean[u]. fields: (n,) all 0 between uses. bid:
+    (n,) room to work in. The loops over all peaks vectorise."""
     spot, tag, begin, other, field = known.spot, known.tag, known.begin, known.other, known.field
     first, last, beside = known.start[k], known.start[k + 1], known.beside[k]
+    m, px, py, score = last - first, spot[0, first:last], spot[1, first:last], spot[2, first:last]
     due = bids.limb_due * add_fields(person, beside, begin, other, field, 1.0, fields)
-    for i in range(first, last):
-        bid[i] = bids.height * spot[2, i] + (fields[i] - due)
+    own = fields[first:last]  # slices are indexed from 0, so that no index needs a wrap-around test
+    for i in range(m):
+        bid[i] = bids.height * score[i] + (own[i] - due)
     add_fields(person, beside, begin, other, field, -1.0, fields)
-    for i in range(first, last if mean.shape[1] > 0 else first):
-        bid[i] += bids.tag * agreement(tag_gap(tag, i, mean, u))
+    for i in range(m if mean.shape[1] > 0 else 0):
+        bid[i] += bids.tag * agreement(tag_gap(tag, first + i, mean, u))
     if size[HEIGHT] > 0:
-        p0, p1, p2, p3, p4, p5 = expected_place(person, known.expect[k], size, spot)
-        for i in range(first, last if p1 > 0 else first):
-            x, y = spot[0, i] - size[CENTRE_X], spot[1, i] - size[CENTRE_Y]
+        x0, y0, (p0, p1, p2, p3, p4, p5) = (
+            size[CENTRE_X],
+            size[CENTRE_Y],
+            expected_place(person, known.expect[k], size, spot),
+        )
+        for i in range(m if p1 > 0 else 0):
+            x, y = px[i] - x0, py[i] - y0
             square = (p1 * x * x + p2 * y * y) + p3 * x * y + (p4 * x + p5 * y)
             bid[i] += bids.place * (max(p0 - 0.5 * square, bids.place_worst) + bids.place_usual)
-    for i in range(first, last):
+    for i in range(m):
         if bid[i] > least:
-            peak[at], worth[at] = i, on_grid(bid[i], SUMMANDS)
+            peak[at], worth[at] = first + i, on_grid(bid[i], SUMMANDS)
             at += 1
     return at

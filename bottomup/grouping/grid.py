@@ -21,4 +21,5 @@ def on_grid(value: float, steps: float) -> float:
 @jit_inside
 def whole(value: float) -> int:
     """The nearest whole number."""
-    return np.int64((value + PUSH) - PUSH)
+    rounded: int = np.int64((value + PUSH) - PUSH)  # type: ignore[assignment]  # a whole number to numba
+    return rounded

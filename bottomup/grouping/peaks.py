@@ -26,14 +26,13 @@ def count_above(row: np.ndarray, low: np.float32) -> np.float32:
     return found if odd == 0 else np.float32(-1)
 
 
-@jit_reordering
-def count_crests(row: np.ndarray, above: np.ndarray, below: np.ndarray, low: np.float32) -> np.float32:
-    """How many cells of a chunk are above `low` and not lower than the cells above and below them."""
-    found = np.float32(0)
+@jit
+def mark_crests(row: np.ndarray, above: np.ndarray, below: np.ndarray, low: np.float32, crest: np.ndarray) -> None:
+    """Sets crest (CHUNK,), bytes, to 1 for the cells of a chunk that are above `low`, higher than the cell above and
+    not lower than the cell below, else to 0."""
     for j in range(CHUNK):
         v = row[j]
-        found += np.float32(1) if (v > low) & (v > above[j]) & (v >= below[j]) else np.float32(0)
-    return found
+        crest[j] = (v > low) & (v > above[j]) & (v >= below[j])
 
 
 @jit
@@ -44,7 +43,8 @@ def sweep_plane(plane: np.ndarray, flat: np.ndarray, low: np.float32, cells: np.
 
     plane: (h, w). flat: the same as (h w,)."""
     h, w = plane.shape
-    size, count = h * w, 0
+    size, count, crest = h * w, 0, np.empty(CHUNK, np.uint8)
+    eights = crest.view(np.uint64)
     for i in range(0, size, CHUNK):
         last = min(i + CHUNK, size)
         if last - i == CHUNK:
@@ -53,8 +53,15 @@ def sweep_plane(plane: np.ndarray, flat: np.ndarray, low: np.float32, cells: np.
                 continue
             if found < 0:
                 return -1
-            inside = i >= w and last + w <= size
-            if inside and count_crests(flat[i:last], flat[i - w : last - w], flat[i + w : last + w], low) == 0:
+            if i >= w and last + w <= size:
+                mark_crests(flat[i:last], flat[i - w : last - w], flat[i + w : last + w], low, crest)
+                for u in range(CHUNK // 8):
+                    for j in range(i + 8 * u, i + 8 * u + 8 if eights[u] else i):
+                        if crest[j - i] == 0 or (not flat[j] > flat[j - 1] and j % w):
+                            continue
+                        if _is_crest(plane, j // w, j % w):
+                            cells[count] = j
+                            count += 1
                 continue
         for j in range(i, last):
             v = flat[j]

@@ -142,11 +142,12 @@ def find_fits(
     found, room = 0, len(pair)
     for u in range(len(able)):
         for v in range(u):
-            a, b = larger_first(able[u], able[v], piece)
+            a, b = able[u], able[v]
             dx, dy = piece[a, 2] - piece[b, 2], piece[a, 3] - piece[b, 3]
             near = (dx * dx + dy * dy) * (piece[a, 1] + piece[b, 1]) < piece[a, 0] + piece[b, 0]
             if not near or have_common_joint(member, a, b):
                 continue
+            a, b = larger_first(a, b, piece)
             fit = pieces_fit(member, a, b, spot, mean, prior, rank, piece)
             if fit > least:
                 if found < room:

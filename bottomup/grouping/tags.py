@@ -147,8 +147,11 @@ def rate_like_tags(
             gap = tag_gap(mean, a, mean, b)
             if gap >= limit * limit or (count[a] + count[b] > 2 and have_common_joint(member, a, b)):
                 continue
-            apart = math.log(1 + peak_distance(spot, i, j) / sigma)
             score = (spot[2, i] + spot[2, j]) / 2
+            most = 1 - math.sqrt(gap) / limit + score_weight * score + 1e-9  # were they in one place
+            if most < worth[i, kind[j]] and most < worth[j, kind[i]]:
+                continue
+            apart = math.log(1 + peak_distance(spot, i, j) / sigma)
             value = 1 - math.sqrt(gap) / limit - near_weight * apart + score_weight * score
             remember(best, worth, i, kind[j], j, value, rank)
             remember(best, worth, j, kind[i], i, value, rank)
@@ -179,15 +182,16 @@ def find_like_tags(
         for i in range(start[k], start[k + 1]):
             kind[i] = k
             for z in range(K):
-                best[i, z] = -1
+                best[i, z], worth[i, z] = -1, -math.inf
     rate_like_tags(
         spot, kind, owner, member, count, mean, rank, sigma, limit, near_weight, score_weight, seed, best, worth
     )
     pair, value, found = np.empty((n * K, 2), np.int64), np.empty(n * K, np.float64), 0
     for i in range(n):
         for z in range(K):
-            if best[i, z] >= 0:
-                pair[found, 0], pair[found, 1], value[found] = i, best[i, z], worth[i, z]
+            j = best[i, z]
+            if j >= 0 and not (j < i and best[j, kind[i]] == i):  # then it stands there already
+                pair[found, 0], pair[found, 1], value[found] = i, j, worth[i, z]
                 found += 1
     return pair, value, found
 

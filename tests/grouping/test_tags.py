@@ -87,8 +87,8 @@ def test_each_peak_finds_its_best_partners_as_by_comparing_all_with_all(rows):
         for k in range(3):
             of_joint = [j for j in worth if kind[j] == k]
             if of_joint:
-                plain.add((i, max(of_joint, key=lambda j: (round(worth[j], 9), -j))))
-    assert {tuple(p) for p in pair[:found].tolist()} == plain and found == len(plain)
+                plain.add(frozenset((i, max(of_joint, key=lambda j: (round(worth[j], 9), -j)))))
+    assert {frozenset(p) for p in pair[:found].tolist()} == plain and found == len(plain)
 
 
 def test_like_tags_join_and_unlike_ones_do_not():
