@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bottomup.grouping.assembly import connect, single_pieces
-from bottomup.grouping.exchange import Bids, Evidence, exchange_joints, fields_of_peaks, share_peaks
+from bottomup.grouping.bids import Bids, Evidence, fields_of_peaks
+from bottomup.grouping.exchange import exchange_joints, share_peaks
 from bottomup.grouping.limbs import find_limbs
 from bottomup.grouping.matching import rank_peaks
 from bottomup.grouping.peaks import find_peaks
@@ -29,10 +30,10 @@ class NotFinite(ValueError):
 
 
 class Peaks(NamedTuple):
-    """All peaks: x, y, score (n, 3) sorted by joint, where each joint's begin (K + 1,), ranks (n,), tags (n, L)
+    """All peaks: x, y, score (3, n) sorted by joint, where each joint's begin (K + 1,), ranks (n,), tags (n, L)
     where L is 0 without tags, and their spread in cells."""
 
-    found: np.ndarray
+    spot: np.ndarray
     start: np.ndarray
     rank: np.ndarray
     tag: np.ndarray
@@ -81,10 +82,9 @@ def group_maps(
         _join_by_tags(peaks, pieces, rules)
     if len(prior):
         _join_by_prior(peaks, pieces, prior, rules)
-    fields = fields_of_peaks(len(peaks.found), candidates.pair, candidates.value, candidates.used)
-    columns = np.ascontiguousarray(peaks.found.T, np.float64)
+    fields = fields_of_peaks(peaks.spot.shape[1], candidates.pair, candidates.value, candidates.used)
     known = Evidence(
-        peaks.found, columns, peaks.start, peaks.rank, peaks.tag, prior, tables.sure, tables.beside, *fields
+        peaks.spot, peaks.start, peaks.rank, peaks.tag, tables.expect, tables.square, tables.beside, *fields
     )
     bids = bids if pafs is not None else bids._replace(limb_due=0.0)  # no fields, so none are due
     fewest = min(rules.person_joints, len(side))
@@ -92,24 +92,24 @@ def group_maps(
         exchange_joints(known, side, bids, rules.sweeps, fewest, pieces.member)
     if len(prior):
         share_peaks(known, bids, pieces.member)
-    trust = np.ones(len(peaks.found))
+    trust = np.ones(peaks.spot.shape[1])
     if pafs is not None:
         trust = (1 + limb_agreement(pieces.member, limbs, *fields)) / 2
     least = rules.person_least * fewest / rules.person_joints
     lone = 1 if len(prior) else fewest  # without a prior, single sure joints are parts of somebody
-    joints, scores = people_of_pieces(peaks.found, peaks.rank, pieces.member, trust, lone, fewest, least)
+    joints, scores = people_of_pieces(peaks.spot, peaks.rank, pieces.member, trust, lone, fewest, least)
     kept = without_shadows(joints, side, rules.shadow_share, rules.shadow_reach)
     return joints[kept], scores[kept]
 
 
 def _peaks_of(heat: np.ndarray, tags: np.ndarray | None, sigma: float | None, side: np.ndarray, rules: Rules) -> Peaks:
-    found, start, spread = find_peaks(heat, sigma, rules.peak_least, rules.peak_apart, rules.plateau_widest)
+    spot, start, spread = find_peaks(heat, sigma, rules.peak_least, rules.peak_apart, rules.plateau_widest)
     if spread != spread:
         raise NotFinite
-    tag = np.empty((len(found), 0)) if tags is None else read_any_tags(tags, found, start)
+    tag = np.empty((spot.shape[1], 0)) if tags is None else read_any_tags(tags, spot, start)
     if tags is not None and not np.isfinite(tag).all():
         raise NotFinite
-    return Peaks(found, start, rank_peaks(found, start, side, heat.shape[2]), tag, spread)
+    return Peaks(spot, start, rank_peaks(spot, start, side, heat.shape[2]), tag, spread)
 
 
 def found_pairs(fill: Callable[[np.ndarray, np.ndarray], int], room: int) -> Pairs:
@@ -123,9 +123,9 @@ def found_pairs(fill: Callable[[np.ndarray, np.ndarray], int], room: int) -> Pai
 
 
 def _limbs_of(pafs: np.ndarray, peaks: Peaks, limbs: np.ndarray, rules: Rules) -> Pairs:
-    known = (peaks.found, peaks.start, pafs, limbs, max(1.0, rules.short_limb * peaks.sigma))
+    known = (peaks.spot, peaks.start, pafs, limbs, max(1.0, rules.short_limb * peaks.sigma))
     levels = (rules.short_score, rules.field_least, rules.field_agrees, rules.field_share)
-    return found_pairs(lambda pair, value: find_limbs(*known, *levels, pair, value), 4 * len(peaks.found) + 64)
+    return found_pairs(lambda pair, value: find_limbs(*known, *levels, pair, value), 4 * peaks.spot.shape[1] + 64)
 
 
 def _join_by_limbs(limb_pairs: Pairs, peaks: Peaks, pieces: Pieces, rules: Rules) -> None:
@@ -136,13 +136,13 @@ def _join_by_limbs(limb_pairs: Pairs, peaks: Peaks, pieces: Pieces, rules: Rules
 
 
 def _join_by_tags(peaks: Peaks, pieces: Pieces, rules: Rules) -> None:
-    known = (peaks.found, peaks.start, peaks.tag, pieces.owner, pieces.member, peaks.rank, peaks.sigma)
+    known = (peaks.spot, peaks.start, peaks.tag, pieces.owner, pieces.member, peaks.rank, peaks.sigma)
     weights = (rules.tag_limit, rules.near_weight, rules.score_weight, rules.tag_seed)
     pairs = Pairs(*find_like_tags(*known, *weights))
-    join_by_tags(*pairs, peaks.found, peaks.tag, peaks.rank, rules.tag_limit, rules.tag_reach, *pieces)
+    join_by_tags(*pairs, peaks.spot, peaks.tag, peaks.rank, rules.tag_limit, rules.tag_reach, *pieces)
 
 
 def _join_by_prior(peaks: Peaks, pieces: Pieces, prior: np.ndarray, rules: Rules) -> None:
-    known = (pieces.member, peaks.found, peaks.tag, prior, peaks.rank, rules.prior_single, rules.prior_least)
-    pairs = found_pairs(lambda pair, value: find_fits(*known, pair, value), len(peaks.found) + 64)
-    join_by_prior(*pairs, peaks.found, peaks.tag, peaks.rank, prior, rules.prior_least, *pieces)
+    known = (pieces.member, peaks.spot, peaks.tag, prior, peaks.rank, rules.prior_single, rules.prior_least)
+    pairs = found_pairs(lambda pair, value: find_fits(*known, pair, value), peaks.spot.shape[1] + 64)
+    join_by_prior(*pairs, peaks.spot, peaks.tag, peaks.rank, prior, rules.prior_least, *pieces)

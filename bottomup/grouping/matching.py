@@ -55,18 +55,18 @@ def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> No
 
 
 @jit
-def rank_peaks(peaks: np.ndarray, start: np.ndarray, side: np.ndarray, width: int) -> np.ndarray:
+def rank_peaks(spot: np.ndarray, start: np.ndarray, side: np.ndarray, width: int) -> np.ndarray:
     """Rank (n,) of every peak: by score, then row, then distance from the picture's middle column, then joint.
 
     side: (K,) the smaller index of a joint and its mirror image. A mirrored picture gives the same
     ranks, save for two equal peaks that are each other's mirror image. width: of the map in cells.
     """
-    n, K, m = len(peaks), len(side), 0
+    n, K, m = spot.shape[1], len(side), 0
     order, key, score = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.float64)
     for i in range(n):
-        score[i] = peaks[i, 2]
-        row = np.int64(peaks[i, 1] * CELLS)  # exact: peaks lie on the grid
-        aside = np.int64(abs(2.0 * peaks[i, 0] - (width - 1)) * CELLS)
+        score[i] = spot[2, i]
+        row = np.int64(spot[1, i] * CELLS)  # exact: peaks lie on the grid
+        aside = np.int64(abs(2.0 * spot[0, i] - (width - 1)) * CELLS)
         key[i] = row * (1 << 31) + aside
     for k in range(K):  # left and right joints share a class
         for j in range(K):

@@ -26,14 +26,13 @@ def count_above(row: np.ndarray, low: np.float32) -> np.float32:
     return found if odd == 0 else np.float32(-1)
 
 
-@jit_reordering
-def count_crests(row: np.ndarray, above: np.ndarray, below: np.ndarray, low: np.float32) -> np.float32:
-    """How many cells of a chunk are above `low` and not lower than the cells above and below them."""
-    found = np.float32(0)
+@jit
+def mark_crests(row: np.ndarray, above: np.ndarray, below: np.ndarray, low: np.float32, crest: np.ndarray) -> None:
+    """Sets crest (CHUNK,), bytes, to 1 for the cells of a chunk that are above `low`, higher than the cell above and
+    not lower than the cell below, else to 0."""
     for j in range(CHUNK):
         v = row[j]
-        found += np.float32(1) if (v > low) & (v > above[j]) & (v >= below[j]) else np.float32(0)
-    return found
+        crest[j] = (v > low) & (v > above[j]) & (v >= below[j])
 
 
 @jit
@@ -44,7 +43,8 @@ def sweep_plane(plane: np.ndarray, flat: np.ndarray, low: np.float32, cells: np.
 
     plane: (h, w). flat: the same as (h w,)."""
     h, w = plane.shape
-    size, count = h * w, 0
+    size, count, crest = h * w, 0, np.empty(CHUNK, np.uint8)
+    eights = crest.view(np.uint64)
     for i in range(0, size, CHUNK):
         last = min(i + CHUNK, size)
         if last - i == CHUNK:
@@ -53,8 +53,15 @@ def sweep_plane(plane: np.ndarray, flat: np.ndarray, low: np.float32, cells: np.
                 continue
             if found < 0:
                 return -1
-            inside = i >= w and last + w <= size
-            if inside and count_crests(flat[i:last], flat[i - w : last - w], flat[i + w : last + w], low) == 0:
+            if i >= w and last + w <= size:
+                mark_crests(flat[i:last], flat[i - w : last - w], flat[i + w : last + w], low, crest)
+                for u in range(CHUNK // 8):
+                    for j in range(i + 8 * u, i + 8 * u + 8 if eights[u] else i):
+                        if crest[j - i] == 0 or (not flat[j] > flat[j - 1] and j % w):
+                            continue
+                        if _is_crest(plane, j // w, j % w):
+                            cells[count] = j
+                            count += 1
                 continue
         for j in range(i, last):
             v = flat[j]
@@ -194,29 +201,32 @@ def thin_peaks(
 def place_peaks(
     heat: np.ndarray, flat: np.ndarray, boxes: np.ndarray, begin: np.ndarray, sigma: float, radius: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Peaks (n, 3) and where each joint's begin (K + 1,): the tops that no better one has within the radius."""
+    """Peaks (3, n) and where each joint's begin (K + 1,): the tops that no better one has within the radius."""
     K, h, w = heat.shape
-    n, kept = len(boxes), begin[0]
+    n, start = len(boxes), np.zeros(K + 1, np.int64)
     rough, keep = np.empty((n, 3), np.float64), np.empty(n, np.bool_)
-    peaks, start = np.empty((n, 3), np.float32), np.zeros(K + 1, np.int64)
     for k in range(K):
         for i in range(begin[k], begin[k + 1]):
             rough[i, 0] = (boxes[i, 0] + boxes[i, 2]) / 2
             rough[i, 1] = (boxes[i, 1] + boxes[i, 3]) / 2
             rough[i, 2] = flat[k, boxes[i, 4]]
         thin_peaks(rough, boxes, begin[k], begin[k + 1], radius, w, keep)
+        start[k + 1] = start[k]
+        for i in range(begin[k], begin[k + 1]):
+            start[k + 1] += keep[i]
+    spot, at = np.empty((3, start[K])), 0
+    for k in range(K):
         for i in range(begin[k], begin[k + 1]):
             if keep[i]:
-                place_peak(flat[k], h, w, boxes, i, sigma, peaks, kept)
-                kept += 1
-        start[k + 1] = kept
-    return peaks[:kept], start
+                place_peak(flat[k], h, w, boxes, i, sigma, spot, at)
+                at += 1
+    return spot, start
 
 
 def find_peaks(
     heat: np.ndarray, sigma: float | None, least: float, apart: float, widest: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Peaks (n, 3) of x, y, score in cells, float32, sorted by joint, where each joint's begin (K + 1,), and sigma.
+    """Peaks (3, n) of x, y in cells and score, sorted by joint, where each joint's begin (K + 1,), and sigma.
 
     heat: (K, h, w) float32, C-contiguous, finite. sigma: spread of a peak in cells, measured where it is
     None. least: lowest peak. apart, widest: see `Rules`. A score is the height of the gaussian through
@@ -225,6 +235,6 @@ def find_peaks(
     flat, guess = heat.reshape(K, h * w), GUESSED_SPREAD if sigma is None else float(sigma)
     boxes, begin = find_tops(heat, flat, np.float32(least), max(3, int(widest * guess + 0.5)))
     if begin[0] < 0:
-        return np.empty((0, 3), np.float32), np.zeros(K + 1, np.int64), np.nan
+        return np.empty((3, 0)), np.zeros(K + 1, np.int64), np.nan
     spread = spread_of_peaks(flat, h, w, boxes, begin) if sigma is None else float(sigma)
     return *place_peaks(heat, flat, boxes, begin, spread, apart * spread), spread

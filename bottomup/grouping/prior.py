@@ -23,7 +23,7 @@ WORST_FIT = -1e6
 
 @jit
 def measure_piece(
-    member: np.ndarray, a: int, peaks: np.ndarray, prior: np.ndarray, rank: np.ndarray, piece: np.ndarray
+    member: np.ndarray, a: int, spot: np.ndarray, prior: np.ndarray, rank: np.ndarray, piece: np.ndarray
 ) -> None:
     """Writes piece[a]: sums over its joint pairs of squared distances in cells, and of those expected at body
     height 1; its centre x, y; the rank of its best peak; the number of its joints."""
@@ -36,12 +36,12 @@ def measure_piece(
             continue
         for j in range(k):
             if member[a, j] >= 0:
-                dx = np.float64(peaks[i, 0]) - peaks[member[a, j], 0]
-                dy = np.float64(peaks[i, 1]) - peaks[member[a, j], 1]
+                dx = spot[0, i] - spot[0, member[a, j]]
+                dy = spot[1, i] - spot[1, member[a, j]]
                 piece[a, 0] += on_grid(dx * dx + dy * dy, SUMMANDS)
                 piece[a, 1] += np.float64(prior[k, j, 6])
-        piece[a, 2] += peaks[i, 0]
-        piece[a, 3] += peaks[i, 1]
+        piece[a, 2] += spot[0, i]
+        piece[a, 3] += spot[1, i]
         piece[a, 4] = min(piece[a, 4], rank[i])
         piece[a, 5] += 1
     piece[a, 2] = on_grid(piece[a, 2] / max(piece[a, 5], 1), CELLS)
@@ -61,10 +61,10 @@ def surest_joint(member: np.ndarray, a: int, k: int, prior: np.ndarray, rank: np
 
 
 @jit
-def place_fit(prior: np.ndarray, j: int, k: int, peaks: np.ndarray, origin: int, i: int, height: float) -> float:
+def place_fit(prior: np.ndarray, j: int, k: int, spot: np.ndarray, origin: int, i: int, height: float) -> float:
     """Log density of peak i as joint k, seen from peak `origin` as joint j of a body of this height in cells."""
-    dx = (np.float64(peaks[i, 0]) - peaks[origin, 0]) / height - prior[j, k, 0]
-    dy = (np.float64(peaks[i, 1]) - peaks[origin, 1]) / height - prior[j, k, 1]
+    dx = (spot[0, i] - spot[0, origin]) / height - prior[j, k, 0]
+    dy = (spot[1, i] - spot[1, origin]) / height - prior[j, k, 1]
     square = (prior[j, k, 2] * dx * dx + prior[j, k, 4] * dy * dy) + 2.0 * prior[j, k, 3] * dx * dy
     return on_grid(max(-0.5 * (square + prior[j, k, 5]), WORST_FIT), SUMMANDS)
 
@@ -74,7 +74,7 @@ def pieces_fit(
     member: np.ndarray,
     a: int,
     b: int,
-    peaks: np.ndarray,
+    spot: np.ndarray,
     mean: np.ndarray,
     prior: np.ndarray,
     rank: np.ndarray,
@@ -88,7 +88,7 @@ def pieces_fit(
     for k in range(member.shape[1]):
         if member[b, k] >= 0:
             j = surest_joint(member, a, k, prior, rank)
-            total += place_fit(prior, j, k, peaks, member[a, j], member[b, k], height)
+            total += place_fit(prior, j, k, spot, member[a, j], member[b, k], height)
     fit = total / piece[b, 5]
     if piece[b, 1] > 0:
         ratio = math.log(max(piece[a, 0], 1e-3) * piece[b, 1] / (piece[a, 1] * max(piece[b, 0], 1e-3)))
@@ -106,17 +106,17 @@ def larger_first(a: int, b: int, piece: np.ndarray) -> tuple[int, int]:
 
 @jit
 def measure_pieces(
-    member: np.ndarray, peaks: np.ndarray, prior: np.ndarray, rank: np.ndarray, single: float
+    member: np.ndarray, spot: np.ndarray, prior: np.ndarray, rank: np.ndarray, single: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """`measure_piece` of all (n, 6), and the numbers of those that may join: lone peaks from score `single` on."""
     n, m = len(member), 0
     piece, able = np.empty((n, 6), np.float64), np.empty(n, np.int64)
     for a in range(n):
-        measure_piece(member, a, peaks, prior, rank, piece)
+        measure_piece(member, a, spot, prior, rank, piece)
         score = 0.0
         for k in range(member.shape[1]):
             if member[a, k] >= 0:
-                score = peaks[member[a, k], 2]
+                score = spot[2, member[a, k]]
         if piece[a, 5] > 1 or (piece[a, 5] == 1 and score > single):
             able[m] = a
             m += 1
@@ -126,7 +126,7 @@ def measure_pieces(
 @jit
 def find_fits(
     member: np.ndarray,
-    peaks: np.ndarray,
+    spot: np.ndarray,
     tag: np.ndarray,
     prior: np.ndarray,
     rank: np.ndarray,
@@ -137,17 +137,18 @@ def find_fits(
 ) -> int:
     """Writes the pairs of pieces that may be one person (m, 2) and how well they fit (m,) as far as there is room;
     gives how many there are. Pairs are named by a peak of each."""
-    piece, able = measure_pieces(member, peaks, prior, rank, single)
+    piece, able = measure_pieces(member, spot, prior, rank, single)
     _, mean = mean_tags(member, tag)
     found, room = 0, len(pair)
     for u in range(len(able)):
         for v in range(u):
-            a, b = larger_first(able[u], able[v], piece)
+            a, b = able[u], able[v]
             dx, dy = piece[a, 2] - piece[b, 2], piece[a, 3] - piece[b, 3]
             near = (dx * dx + dy * dy) * (piece[a, 1] + piece[b, 1]) < piece[a, 0] + piece[b, 0]
             if not near or have_common_joint(member, a, b):
                 continue
-            fit = pieces_fit(member, a, b, peaks, mean, prior, rank, piece)
+            a, b = larger_first(a, b, piece)
+            fit = pieces_fit(member, a, b, spot, mean, prior, rank, piece)
             if fit > least:
                 if found < room:
                     pair[found, 0], pair[found, 1], value[found] = a, b, fit
@@ -160,7 +161,7 @@ def join_by_prior(
     pair: np.ndarray,
     value: np.ndarray,
     found: int,
-    peaks: np.ndarray,
+    spot: np.ndarray,
     tag: np.ndarray,
     rank: np.ndarray,
     prior: np.ndarray,
@@ -174,7 +175,7 @@ def join_by_prior(
     piece, first = np.empty((n, 6), np.float64), np.empty(n, np.int64)
     heir, grown = np.arange(n), np.zeros(n, np.bool_)
     for a in range(n):
-        measure_piece(member, a, peaks, prior, rank, piece)
+        measure_piece(member, a, spot, prior, rank, piece)
         first[a] = piece[a, 4]
     order = order_pairs(pair, value, found, first)
     for u in range(found):
@@ -187,11 +188,11 @@ def join_by_prior(
             continue
         a, b = larger_first(a, b, piece)
         again = grown[a] or grown[b]
-        if again and pieces_fit(member, a, b, peaks, mean, prior, rank, piece) <= least:
+        if again and pieces_fit(member, a, b, spot, mean, prior, rank, piece) <= least:
             continue
         for z in range(mean.shape[1]):
             mean[a, z] = (mean[a, z] * count[a] + mean[b, z] * count[b]) / (count[a] + count[b])
         absorb(member, owner, a, b)
-        measure_piece(member, a, peaks, prior, rank, piece)
+        measure_piece(member, a, spot, prior, rank, piece)
         count[a] += count[b]
         heir[b], grown[a] = a, True

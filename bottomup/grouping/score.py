@@ -55,7 +55,7 @@ def sum_of_best(scores: np.ndarray, count: int) -> float:
 
 @jit
 def piece_scores(
-    member: np.ndarray, peaks: np.ndarray, rank: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
+    member: np.ndarray, spot: np.ndarray, rank: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Score (n,) of every piece, 0 for those that are no people, and the rank of its best peak (n,).
 
@@ -68,7 +68,7 @@ def piece_scores(
         for k in range(K):
             each[k] = 0.0
             if member[a, k] >= 0:
-                each[k] = min(np.float64(peaks[member[a, k], 2]), 1.0)
+                each[k] = min(spot[2, member[a, k]], 1.0)
                 first[a] = min(first[a], rank[member[a, k]])
                 count += 1
                 total += each[k]
@@ -79,13 +79,13 @@ def piece_scores(
 
 @jit
 def people_of_pieces(
-    peaks: np.ndarray, rank: np.ndarray, member: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
+    spot: np.ndarray, rank: np.ndarray, member: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (P, K, 3) and scores (P,), float32, of the pieces that are people, best first.
 
     trust: (n,) factor of each piece's score. fewest, best, least: see `piece_scores`."""
     n, K = member.shape
-    score, first = piece_scores(member, peaks, rank, trust, fewest, best, least)
+    score, first = piece_scores(member, spot, rank, trust, fewest, best, least)
     order, P = np.arange(n), 0
     for a in range(n):
         P += score[a] > 0
@@ -96,6 +96,6 @@ def people_of_pieces(
         for k in range(K):
             i = member[order[p], k]
             if i >= 0:
-                joints[p, k, 0], joints[p, k, 1] = peaks[i, 0], peaks[i, 1]
-                joints[p, k, 2] = min(peaks[i, 2], np.float32(1))
+                joints[p, k, 0], joints[p, k, 1] = spot[0, i], spot[1, i]
+                joints[p, k, 2] = min(spot[2, i], 1.0)
     return joints, scores

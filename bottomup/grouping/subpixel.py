@@ -46,9 +46,10 @@ def line_sum(flat: np.ndarray, first: int, stride: int, count: int) -> float:
     """Sum of `count` cells of a flattened plane, from both ends inwards, so that mirroring does not change it."""
     total = 0.0
     for i in range(count // 2):
-        total += np.float64(flat[first + i * stride]) + np.float64(flat[first + (count - 1 - i) * stride])
+        near, far = np.uint64(first + i * stride), np.uint64(first + (count - 1 - i) * stride)
+        total += np.float64(flat[near]) + np.float64(flat[far])  # unsigned: no wrap-around test
     if count % 2:
-        total += np.float64(flat[first + count // 2 * stride])
+        total += np.float64(flat[np.uint64(first + count // 2 * stride)])
     return total
 
 
@@ -75,7 +76,9 @@ def place_along(
     top, count = max(first - spare, 0), min(last + spare, breadth - 1) + 1
     base, count = top * across, count - top
     middle, half = (low + high) / 2, (high - low) / 2
-    here = (line_sum(flat, base + low * along, across, count) + line_sum(flat, base + high * along, across, count)) / 2
+    here = line_sum(flat, base + low * along, across, count)
+    if high > low:
+        here = (here + line_sum(flat, base + high * along, across, count)) / 2
     inner = high + spare if low == 0 else low - spare
     if here <= 0 or (reach == 0 and (inner < 0 or inner >= length or inner == low)):
         return middle, 0.0
@@ -94,17 +97,17 @@ def place_along(
 
 @jit
 def place_peak(
-    flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, peaks: np.ndarray, n: int
+    flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, spot: np.ndarray, n: int
 ) -> None:
-    """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to peaks[n]."""
+    """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to spot[:, n]."""
     gain = 0.0
     for axis in range(2):
         length, along, breadth, across = (w, 1, h, w) if axis == 0 else (h, w, w, 1)
         low, high, first, last = boxes[i, axis], boxes[i, axis + 2], boxes[i, 1 - axis], boxes[i, 3 - axis]
         place, more = place_along(flat, low, high, length, along, first, last, breadth, across, sigma)
-        peaks[n, axis] = place
+        spot[axis, n] = place
         gain += more
-    peaks[n, 2] = flat[boxes[i, 4]] * math.exp(gain)
+    spot[2, n] = np.float32(flat[boxes[i, 4]] * math.exp(gain))
 
 
 @jit

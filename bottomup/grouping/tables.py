@@ -15,13 +15,16 @@ SURER = 0.7  # how fast a joint's say falls with the logarithm of the area in wh
 class Tables(NamedTuple):
     """limbs int64 (E, 2). side (K,): the smaller of each joint and its mirror image. beside (K, most limbs of a
     joint): the joints that limbs lead to, filled up with -1. prior float32 (K, K, 7), or (0, 0, 7) without one.
-    sure (K, K): the say of the first joint in where the second lies, by the spread of the prior."""
+    square (K, K): its mean square distances. expect (K, K, 8): for each joint the others, the surest first, of
+    which each says where it lies: joint number, say (by the spread of the prior), mean x, y in body heights; then the
+    inverse covariance xx, xy, yy and the logarithm of the determinant, times the say. (0, 0) and (0, 0, 8) without."""
 
     limbs: np.ndarray
     side: np.ndarray
     beside: np.ndarray
     prior: np.ndarray
-    sure: np.ndarray
+    square: np.ndarray
+    expect: np.ndarray
 
 
 @lru_cache(maxsize=32)
@@ -31,8 +34,18 @@ def tables_of(skeleton: Skeleton) -> Tables:
     limbs = np.array(skeleton.limbs, np.int64).reshape(-1, 2)
     side = np.minimum(mirror, np.arange(len(mirror)))
     prior = _symmetric_prior(skeleton, mirror)
-    sure = np.exp(-SURER * prior[..., 5].astype(np.float64))
-    return Tables(limbs, side, _beside(limbs, len(mirror)), prior, sure)
+    square = prior[..., 6].astype(np.float64)
+    return Tables(limbs, side, _beside(limbs, len(mirror)), prior, square, _expectations(prior.astype(np.float64)))
+
+
+def _expectations(prior: np.ndarray) -> np.ndarray:
+    table = np.empty((*prior.shape[:2], 8))
+    for k in range(len(prior)):
+        others = sorted((j for j in range(len(prior)) if j != k), key=lambda j: prior[j, k, 5])
+        order = np.array([*others, k])  # the last is not looked at
+        say = np.exp(-SURER * prior[order, k, 5])
+        table[k] = np.column_stack((order, say, prior[order, k, :2], say[:, None] * prior[order, k, 2:6]))
+    return table
 
 
 def _beside(limbs: np.ndarray, joints: int) -> np.ndarray:

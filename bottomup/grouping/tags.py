@@ -16,25 +16,25 @@ SIZED = 4  # joints from which a piece's extent says how far it may reach
 
 
 @jit
-def read_tags(tags: np.ndarray, peaks: np.ndarray, start: np.ndarray) -> np.ndarray:
+def read_tags(tags: np.ndarray, spot: np.ndarray, start: np.ndarray) -> np.ndarray:
     """Tag (n, L) of every peak, bilinear at its place, float64. tags: (L, K, h, w)."""
     L = tags.shape[0]
-    out = np.empty((len(peaks), L), np.float64)
+    out = np.empty((spot.shape[1], L), np.float64)
     for z in range(L):
         for k in range(len(start) - 1):
             plane = tags[z, k]
             for i in range(start[k], start[k + 1]):
-                out[i, z] = on_grid(bilinear(plane, np.float64(peaks[i, 0]), np.float64(peaks[i, 1])), SUMMANDS)
+                out[i, z] = on_grid(bilinear(plane, spot[0, i], spot[1, i]), SUMMANDS)
     return out
 
 
-def read_any_tags(tags: np.ndarray, peaks: np.ndarray, start: np.ndarray) -> np.ndarray:
+def read_any_tags(tags: np.ndarray, spot: np.ndarray, start: np.ndarray) -> np.ndarray:
     """As `read_tags`, the same to the bit, for maps of any number type and strides, which are not copied."""
     if tags.dtype == np.float32 and tags.flags.carray:
-        return read_tags(tags, peaks, start)
+        return read_tags(tags, spot, start)
     h, w = tags.shape[2:]
     joint = np.repeat(np.arange(len(start) - 1), np.diff(start))
-    x, y = peaks[:, 0].astype(np.float64).clip(0, w - 1), peaks[:, 1].astype(np.float64).clip(0, h - 1)
+    x, y = spot[0].clip(0, w - 1), spot[1].clip(0, h - 1)
     x0, y0 = x.astype(np.int64), y.astype(np.int64)
     x1, y1, fx, fy = np.minimum(x0 + 1, w - 1), np.minimum(y0 + 1, h - 1), x - x0, y - y0
 
@@ -86,20 +86,20 @@ def mean_tags(member: np.ndarray, tag: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 @jit
-def extent(member: np.ndarray, a: int, peaks: np.ndarray) -> float:
+def extent(member: np.ndarray, a: int, spot: np.ndarray) -> float:
     """Diagonal of the box around piece a in cells."""
     left, right, high, low = math.inf, -math.inf, math.inf, -math.inf
     for k in range(member.shape[1]):
         if member[a, k] >= 0:
-            x, y = np.float64(peaks[member[a, k], 0]), np.float64(peaks[member[a, k], 1])
+            x, y = spot[0, member[a, k]], spot[1, member[a, k]]
             left, right, high, low = min(left, x), max(right, x), min(high, y), max(low, y)
     return math.sqrt((right - left) * (right - left) + (low - high) * (low - high))
 
 
 @jit
-def peak_distance(peaks: np.ndarray, i: int, j: int) -> float:
+def peak_distance(spot: np.ndarray, i: int, j: int) -> float:
     """Distance of two peaks in cells."""
-    dx, dy = np.float64(peaks[i, 0]) - peaks[j, 0], np.float64(peaks[i, 1]) - peaks[j, 1]
+    dx, dy = spot[0, i] - spot[0, j], spot[1, i] - spot[1, j]
     return math.sqrt(dx * dx + dy * dy)
 
 
@@ -113,7 +113,7 @@ def remember(best: np.ndarray, worth: np.ndarray, i: int, k: int, j: int, value:
 
 @jit
 def rate_like_tags(
-    peaks: np.ndarray,
+    spot: np.ndarray,
     kind: np.ndarray,
     owner: np.ndarray,
     member: np.ndarray,
@@ -131,7 +131,7 @@ def rate_like_tags(
     """Writes every peak's best partner of each joint (n, K) and its worth (n, K), as `find_like_tags` says.
 
     The search runs along the first component of the tags and stops early."""
-    n, farthest = len(peaks), limit * math.sqrt(mean.shape[1])
+    n, farthest = spot.shape[1], limit * math.sqrt(mean.shape[1])
     order, first = np.arange(n), np.empty(n, np.float64)
     for i in range(n):
         first[i] = -mean[owner[i], 0]
@@ -142,13 +142,16 @@ def rate_like_tags(
             j, b = order[v], owner[order[v]]
             if mean[b, 0] - mean[a, 0] >= farthest:
                 break
-            if a == b or kind[i] == kind[j] or (peaks[i, 2] < seed and peaks[j, 2] < seed):
+            if a == b or kind[i] == kind[j] or (spot[2, i] < seed and spot[2, j] < seed):
                 continue
             gap = tag_gap(mean, a, mean, b)
             if gap >= limit * limit or (count[a] + count[b] > 2 and have_common_joint(member, a, b)):
                 continue
-            apart = math.log(1 + peak_distance(peaks, i, j) / sigma)
-            score = (np.float64(peaks[i, 2]) + peaks[j, 2]) / 2
+            score = (spot[2, i] + spot[2, j]) / 2
+            most = 1 - math.sqrt(gap) / limit + score_weight * score + 1e-9  # were they in one place
+            if most < worth[i, kind[j]] and most < worth[j, kind[i]]:
+                continue
+            apart = math.log(1 + peak_distance(spot, i, j) / sigma)
             value = 1 - math.sqrt(gap) / limit - near_weight * apart + score_weight * score
             remember(best, worth, i, kind[j], j, value, rank)
             remember(best, worth, j, kind[i], i, value, rank)
@@ -156,7 +159,7 @@ def rate_like_tags(
 
 @jit
 def find_like_tags(
-    peaks: np.ndarray,
+    spot: np.ndarray,
     start: np.ndarray,
     tag: np.ndarray,
     owner: np.ndarray,
@@ -179,15 +182,16 @@ def find_like_tags(
         for i in range(start[k], start[k + 1]):
             kind[i] = k
             for z in range(K):
-                best[i, z] = -1
+                best[i, z], worth[i, z] = -1, -math.inf
     rate_like_tags(
-        peaks, kind, owner, member, count, mean, rank, sigma, limit, near_weight, score_weight, seed, best, worth
+        spot, kind, owner, member, count, mean, rank, sigma, limit, near_weight, score_weight, seed, best, worth
     )
     pair, value, found = np.empty((n * K, 2), np.int64), np.empty(n * K, np.float64), 0
     for i in range(n):
         for z in range(K):
-            if best[i, z] >= 0:
-                pair[found, 0], pair[found, 1], value[found] = i, best[i, z], worth[i, z]
+            j = best[i, z]
+            if j >= 0 and not (j < i and best[j, kind[i]] == i):  # then it stands there already
+                pair[found, 0], pair[found, 1], value[found] = i, j, worth[i, z]
                 found += 1
     return pair, value, found
 
@@ -197,7 +201,7 @@ def join_by_tags(
     pair: np.ndarray,
     value: np.ndarray,
     found: int,
-    peaks: np.ndarray,
+    spot: np.ndarray,
     tag: np.ndarray,
     rank: np.ndarray,
     limit: float,
@@ -214,8 +218,8 @@ def join_by_tags(
         a, b = owner[i], owner[j]
         if a == b or have_common_joint(member, a, b) or tag_gap(mean, a, mean, b) >= limit * limit:
             continue
-        size = max(extent(member, a, peaks), extent(member, b, peaks))
-        if max(count[a], count[b]) >= SIZED and peak_distance(peaks, i, j) > reach * size:
+        size = max(extent(member, a, spot), extent(member, b, spot))
+        if max(count[a], count[b]) >= SIZED and peak_distance(spot, i, j) > reach * size:
             continue
         absorb(member, owner, a, b)
         count[a] += count[b]

@@ -37,7 +37,7 @@ def test_ranks_of_peaks_are_those_of_the_mirrored_peaks(places):
 
     def ranked(some, joints):
         start = np.searchsorted(joints, np.arange(4))
-        return rank_peaks(some, start, np.array([0, 0, 2]), width)
+        return rank_peaks(np.ascontiguousarray(some.T, np.float64), start, np.array([0, 0, 2]), width)
 
     one, other = ranked(peaks, joint), ranked(mirrored[back], np.array(swap)[joint][back])
     twins = {tuple(p) for p in np.round(peaks, 3)} & {tuple(p) for p in np.round(mirrored, 3)}
@@ -47,8 +47,8 @@ def test_ranks_of_peaks_are_those_of_the_mirrored_peaks(places):
 
 
 def test_ranks_go_by_score_then_row_then_distance_from_the_middle():
-    peaks = np.array([(0, 5, 0.5), (4, 5, 0.5), (9, 5, 0.9), (3, 1, 0.5)], np.float32)
-    rank = rank_peaks(peaks, np.array([0, 4]), np.array([0]), 11)
+    spot = np.array([(0, 4, 9, 3), (5, 5, 5, 1), (0.5, 0.5, 0.9, 0.5)])
+    rank = rank_peaks(spot, np.array([0, 4]), np.array([0]), 11)
     assert rank.tolist() == [3, 2, 0, 1]
 
 

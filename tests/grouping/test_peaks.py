@@ -20,7 +20,8 @@ def tops_of(plane, low=0.1, widest=50):
 
 def peaks_of(heat, sigma=2.0, least=0.1):
     heat = np.ascontiguousarray(heat, np.float32)
-    return find_peaks(heat, sigma, least, 1.5, 4.0)[:2]
+    spot, start, _ = find_peaks(heat, sigma, least, 1.5, 4.0)
+    return spot.T, start
 
 
 def plain_tops(plane, low):

@@ -42,7 +42,7 @@ def test_a_joint_in_its_place_fits_best(lizard):
     fits = []
     for shift in (0, 3, 6, 12):
         peaks[4, 1] = body_at(10, 10)[4, 1] + shift
-        fits.append(place_fit(prior, 1, 4, peaks, 1, 4, height))
+        fits.append(place_fit(prior, 1, 4, np.ascontiguousarray(peaks.T, np.float64), 1, 4, height))
     assert fits == sorted(fits, reverse=True)
     spread = np.array([[prior[1, 4, 2], prior[1, 4, 3]], [prior[1, 4, 3], prior[1, 4, 4]]])
     offset = (peaks[4, :2] - peaks[1, :2]) / height - prior[1, 4, :2]
@@ -58,17 +58,17 @@ def test_a_joint_is_placed_from_the_one_that_knows_most(lizard):
 
 
 def test_a_piece_is_measured_against_the_body(lizard):
-    prior, peaks = tables_of(lizard).prior, body_at(20, 30, 50).astype(np.float32)
+    prior, peaks = tables_of(lizard).prior, np.ascontiguousarray(body_at(20, 30, 50).T)
     member, piece = np.array([[0, 1, -1, -1, 4, -1]]), np.empty((1, 6))
     measure_piece(member, 0, peaks, prior, np.array([3, 1, 2, 0, 5, 4]), piece)
     assert np.sqrt(piece[0, 0] / piece[0, 1]) == pytest.approx(50, rel=0.05)
-    np.testing.assert_allclose(piece[0, 2:4], peaks[[0, 1, 4], :2].mean(0), atol=1e-3)
+    np.testing.assert_allclose(piece[0, 2:4], peaks[:2, [0, 1, 4]].mean(1), atol=1e-3)
     assert piece[0, 4] == 1 and piece[0, 5] == 3
     assert larger_first(0, 1, np.array([[0, 0, 0, 0, 5, 2], [0, 0, 0, 0, 3, 2]])) == (1, 0)
 
 
 def test_weak_lone_peaks_may_not_join(lizard):
-    peaks = np.array([(5, 5, 0.2), (9, 9, 0.4)], np.float32)
+    peaks = np.array([(5.0, 9), (5, 9), (0.2, 0.4)])
     member = np.array([[0, -1, -1, -1, -1, -1], [-1, 1, -1, -1, -1, -1]])
     _, able = measure_pieces(member, peaks, tables_of(lizard).prior, np.arange(2), 0.3)
     assert able.tolist() == [1]

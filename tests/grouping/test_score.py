@@ -1,22 +1,22 @@
 import numpy as np
 import pytest
 
-from bottomup.grouping.exchange import fields_of_peaks
+from bottomup.grouping.bids import fields_of_peaks
 from bottomup.grouping.score import limb_agreement, people_of_pieces, piece_scores, sum_of_best
 
-PEAKS = np.array([(1, 2, 0.9), (3, 4, 0.8), (5, 6, 0.7), (7, 8, 1.2)], np.float32)
+SPOT = np.array([(1, 3, 5, 7), (2, 4, 6, 8), (0.9, 0.8, 0.7, 1.2)])
 RANK = np.array([1, 2, 3, 0])
 
 
 def people(member, trust=None, fewest=1, best=3, least=0.9):
     member = np.array(member)
     trust = np.ones(len(member)) if trust is None else np.array(trust, np.float64)
-    return people_of_pieces(PEAKS, RANK, member, trust, fewest, best, least)
+    return people_of_pieces(SPOT, RANK, member, trust, fewest, best, least)
 
 
 def test_a_perfect_person_scores_one_and_fewer_joints_less():
-    peaks = np.ones((4, 3), np.float32)
-    scores, _ = piece_scores(np.array([[0, 1, 2, 3], [0, 1, 2, -1]]), peaks, RANK, np.ones(2), 1, 3, 0.9)
+    spot = np.ones((3, 4))
+    scores, _ = piece_scores(np.array([[0, 1, 2, 3], [0, 1, 2, -1]]), spot, RANK, np.ones(2), 1, 3, 0.9)
     assert scores[0] == pytest.approx(1) and scores[1] == pytest.approx(1.5 * 3 / 5)
 
 
@@ -43,8 +43,8 @@ def test_few_or_weak_joints_are_nobody_but_few_sure_ones_are_somebody():
 def test_the_best_person_comes_first_and_equal_ones_by_their_best_peak():
     joints, scores = people([[0, 1, 2, -1], [0, 1, 2, 3]])
     assert (joints[:, 3, 2] > 0).tolist() == [True, False] and scores[0] > scores[1]
-    twins = np.tile(PEAKS[:1], (6, 1))
-    twins[:, 0] = np.arange(6)
+    twins = np.repeat(SPOT[:, :1], 6, 1)
+    twins[0] = np.arange(6)
     member = np.array([[0, 1, 2], [3, 4, 5]])
     for rank, first in ((np.arange(6), 0), (np.arange(6)[::-1].copy(), 3)):
         joints, scores = people_of_pieces(twins, rank, member, np.ones(2), 1, 3, 0.9)

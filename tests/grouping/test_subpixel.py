@@ -23,7 +23,8 @@ def gaussian(size, x, y, sigma, height=1.0):
 
 
 def peak_of(plane, sigma=None):
-    return find_peaks(plane[None], sigma, 0.1, 1.5, 4.0)
+    spot, start, spread = find_peaks(plane[None], sigma, 0.1, 1.5, 4.0)
+    return spot.T, start, spread
 
 
 @given(st.floats(-0.5, 0.5), st.floats(0.6, 5), st.integers(1, 4))

@@ -18,6 +18,11 @@ from bottomup.grouping.tags import (
 )
 
 
+def columns(peaks):
+    """Peaks (n, 3) as kernels want them: (3, n)."""
+    return np.ascontiguousarray(peaks.T, np.float64)
+
+
 def row(*places):
     return np.array([(x, 5, 0.9) for x in places], np.float32)
 
@@ -27,8 +32,8 @@ def joined(peaks, start, tag, limit=1.0, reach=1.5):
     start, tag = np.array(start), np.array(tag, np.float64).reshape(len(peaks), -1)
     rank = np.arange(len(peaks))
     member, owner = single_pieces(start)
-    pair, value, found = find_like_tags(peaks, start, tag, owner, member, rank, 2.0, limit, 0.15, 0.5, 0.25)
-    join_by_tags(pair, value, found, peaks, tag, rank, limit, reach, member, owner)
+    pair, value, found = find_like_tags(columns(peaks), start, tag, owner, member, rank, 2.0, limit, 0.15, 0.5, 0.25)
+    join_by_tags(pair, value, found, columns(peaks), tag, rank, limit, reach, member, owner)
     return sorted(sorted(int(i) for i in m if i >= 0) for m in member if (m >= 0).any())
 
 
@@ -36,7 +41,7 @@ def test_a_tag_is_read_at_its_own_joint_between_the_cells():
     tags = np.zeros((2, 2, 8, 9), np.float32)
     tags[0, 0], tags[0, 1], tags[1, 1] = 7, np.arange(9), 3
     peaks = np.array([(2, 2, 1), (3.5, 4, 1), (-0.4, 0, 1)], np.float32)
-    assert read_tags(tags, peaks, np.array([0, 1, 3])).tolist() == [[7, 0], [3.5, 3], [0, 3]]
+    assert read_tags(tags, columns(peaks), np.array([0, 1, 3])).tolist() == [[7, 0], [3.5, 3], [0, 3]]
 
 
 def test_the_gap_of_tags_does_not_depend_on_how_often_they_are_given():
@@ -59,8 +64,8 @@ def test_a_piece_has_the_mean_tag_and_the_extent_of_its_peaks():
     count, mean = mean_tags(member, tag)
     assert count.tolist() == [2, 1, 0] and mean.tolist() == [[1.5], [5], [0]]
     peaks = np.array([(0, 0, 1), (9, 9, 1), (3, 4, 1)], np.float32)
-    assert extent(member, 0, peaks) == 5 and extent(member, 1, peaks) == 0
-    assert peak_distance(peaks, 0, 2) == 5
+    assert extent(member, 0, columns(peaks)) == 5 and extent(member, 1, columns(peaks)) == 0
+    assert peak_distance(columns(peaks), 0, 2) == 5
 
 
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(-4, 4), st.sampled_from([0.2, 0.5])), min_size=1, max_size=12))
@@ -70,7 +75,7 @@ def test_each_peak_finds_its_best_partners_as_by_comparing_all_with_all(rows):
     start, n = np.searchsorted(kind, np.arange(4)), len(rows)
     member, owner = single_pieces(start)
     peaks = np.array([(3 * i, i, score) for i, (_, _, score) in enumerate(rows)], np.float32)
-    pair, _, found = find_like_tags(peaks, start, tag, owner, member, np.arange(n), 2.0, 1.0, 0.1, 0.3, 0.25)
+    pair, _, found = find_like_tags(columns(peaks), start, tag, owner, member, np.arange(n), 2.0, 1.0, 0.1, 0.3, 0.25)
     plain = set()
     for i in range(n):
         worth = {}
@@ -82,8 +87,8 @@ def test_each_peak_finds_its_best_partners_as_by_comparing_all_with_all(rows):
         for k in range(3):
             of_joint = [j for j in worth if kind[j] == k]
             if of_joint:
-                plain.add((i, max(of_joint, key=lambda j: (round(worth[j], 9), -j))))
-    assert {tuple(p) for p in pair[:found].tolist()} == plain and found == len(plain)
+                plain.add(frozenset((i, max(of_joint, key=lambda j: (round(worth[j], 9), -j)))))
+    assert {frozenset(p) for p in pair[:found].tolist()} == plain and found == len(plain)
 
 
 def test_like_tags_join_and_unlike_ones_do_not():
@@ -126,9 +131,9 @@ def test_tags_of_any_memory_layout_are_read_alike(change):
     tags = rng.normal(0, 2, (2, 3, 9, 11)).astype(np.float16).astype(np.float32)
     peaks = np.column_stack((rng.uniform(0, 10, 7), rng.uniform(0, 8, 7), np.ones(7)))
     peaks[0, :2], peaks[1, :2] = (10, 8), (0, 0)
-    peaks, start = (np.round(peaks * 8192) / 8192).astype(np.float32), np.array([0, 2, 2, 7])
+    peaks, start = np.round(peaks * 8192) / 8192, np.array([0, 2, 2, 7])
     strided = np.ascontiguousarray(tags.transpose(0, 3, 2, 1)).transpose(0, 3, 2, 1)
     given = {"as it is": tags, "strided": strided, "double": tags.astype(float), "half": tags.astype(np.float16)}
-    found = read_any_tags(given[change], peaks, start)
-    assert np.array_equal(found, read_tags(tags, peaks, start)) and found.flags.c_contiguous
-    assert read_any_tags(given[change], peaks[:0], np.zeros(4, int)).shape == (0, 2)
+    found = read_any_tags(given[change], columns(peaks), start)
+    assert np.array_equal(found, read_tags(tags, columns(peaks), start)) and found.flags.c_contiguous
+    assert read_any_tags(given[change], columns(peaks[:0]), np.zeros(4, int)).shape == (0, 2)
