@@ -148,10 +148,7 @@ STEM = "each stack costs as published; the published stem costs 0.3 G more, and 
 UNKNOWN_STACK = (
     "14.3 G is what four stacks of another port take at 256x256 (hg_s4_b1); 25.1 M is of none that was found"
 )
-NO_INPUT = (
-    "no input is published: 0.03e12, and 0.05e12 of PAF-6, hold at 232x232; to hold here too would cost the published "
-    "1.84 times the speed of PAF-6"
-)
+NO_INPUT = "no input is published: 0.03e12, and 0.05e12 of PAF-6, hold together at 232x232; more would cost speed"
 
 ROWS: tuple[Row, ...] = (
     # bottom-up
