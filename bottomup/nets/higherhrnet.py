@@ -76,7 +76,11 @@ def head(width: int, joints: int, tags: int) -> nn.Conv2d:
 
 
 def of_published(match: re.Match[str], tensors: Mapping[str, Tensor]) -> HigherHRNet:
-    """The network of "higherhrnet_w<width>"; the last head has K outputs, the first K (1 + L)."""
+    """The network of "higherhrnet_w<width>"; the last head has K outputs, the first K (1 + L).
+
+    Residual blocks lie behind the transposed convolution, the first of its places.
+    """
     joints = len(tensors["final_layers.1.weight"])
     tags = len(tensors["final_layers.0.weight"]) // joints - 1
-    return HigherHRNet(joints, int(match[1]), tags=tags)
+    places = {int(name.split(".")[2]) for name in tensors if name.startswith("deconv_layers.0.")}
+    return HigherHRNet(joints, int(match[1]), tags=tags, blocks=len(places) - 1)

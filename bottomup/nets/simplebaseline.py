@@ -52,8 +52,9 @@ def enlarging(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def of_published(match: re.Match[str], tensors: Mapping[str, Tensor]) -> SimpleBaseline:
-    """The network of "simplebaseline_r<depth>" with as many joints as the last layer has outputs."""
-    return SimpleBaseline(len(tensors["final_layer.weight"]), int(match[1]))
+    """The network of "simplebaseline_r<depth>"; its last layer has as many outputs as joints, inputs as wide."""
+    joints, width = tensors["final_layer.weight"].shape[:2]
+    return SimpleBaseline(joints, int(match[1]), width=width)
 
 
 def own_names(network: nn.Module) -> dict[str, str]:

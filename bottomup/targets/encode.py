@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from bottomup.core import ABSENT, LABELLED, UNKNOWN, Maps, People, Skeleton
 
@@ -65,6 +66,29 @@ def encode(
         tag_cells,
         tag_people,
     )
+
+
+def encode_outputs(
+    outputs: Sequence[Maps], labels: Labels, taught: Tensor, taught_joints: Tensor, *, skeleton: Skeleton
+) -> list[Targets]:
+    """Targets for every output of a network, at its stride, with its last one's sigma (in cells of either stride).
+
+    taught (B, h, w): at the finest stride; a coarser cell's background counts if that of all finer cells in it does.
+    Outputs of one stride share theirs.
+    """
+    sigma = outputs[-1].sigma or 1.0
+    sizes = {int(maps.stride): maps.heatmaps.shape[-2:] for maps in outputs}
+    by_stride = {
+        stride: encode(labels, _shrunk(taught, size), taught_joints, skeleton=skeleton, stride=stride, sigma=sigma)
+        for stride, size in sizes.items()
+    }
+    return [by_stride[int(maps.stride)] for maps in outputs]
+
+
+def _shrunk(taught: Tensor, size: torch.Size) -> Tensor:
+    if taught.shape[-2:] == size:
+        return taught
+    return (F.adaptive_max_pool2d(1 - taught[:, None].float(), tuple(size))[:, 0] == 0).to(taught.dtype)
 
 
 def _limbs(skeleton: Skeleton, device: torch.device) -> Tensor:

@@ -50,7 +50,7 @@ def tag_loss(tags: Tensor, cells: Tensor, people: Tensor, pictures: Tensor | Non
 
 def bottomup_loss(
     outputs: Sequence[Maps],
-    targets: Targets,
+    targets: Sequence[Targets],
     *,
     tags: float = 1e-3,
     emphasis: float = 0.0,
@@ -58,17 +58,16 @@ def bottomup_loss(
 ) -> dict[str, Tensor]:
     """Summed over supervised stages: total, heat, paf, pull, push (each a scalar, unweighted but total).
 
-    tags: weight of pull and push beside the mean square errors of heatmaps and PAFs. pictures: see `tag_loss`.
+    targets: of every output, at its stride. tags: weight of pull and push beside the mean square errors of heatmaps
+    and PAFs. pictures: see `tag_loss`.
     """
     parts = {name: outputs[0].heatmaps.new_zeros(()) for name in ("heat", "paf", "pull", "push")}
-    for maps in outputs:
-        goal = targets.maps
-        parts["heat"] += masked_l2(maps.heatmaps, goal.heatmaps, targets.heat_weights, emphasis)
+    for maps, goal in zip(outputs, targets, strict=True):
+        parts["heat"] += masked_l2(maps.heatmaps, goal.maps.heatmaps, goal.heat_weights, emphasis)
         if maps.pafs is not None:
-            weights = targets.paf_weights[:, :, None]
-            parts["paf"] += masked_l2(maps.pafs, goal.pafs, weights, emphasis)
+            parts["paf"] += masked_l2(maps.pafs, goal.maps.pafs, goal.paf_weights[:, :, None], emphasis)
         if maps.tags is not None:
-            pull, push = tag_loss(maps.tags, targets.tag_cells, targets.tag_people, pictures)
+            pull, push = tag_loss(maps.tags, goal.tag_cells, goal.tag_people, pictures)
             parts["pull"] += pull
             parts["push"] += push
     total = parts["heat"] + parts["paf"] + tags * (parts["pull"] + parts["push"])

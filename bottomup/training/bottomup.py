@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bottomup.core import LABELLED
 from bottomup.data.augment import Example
 from bottomup.data.loader import Batch, collate
-from bottomup.targets.encode import Labels, encode
+from bottomup.targets.encode import Labels, encode_outputs
 from bottomup.targets.losses import bottomup_loss
 from bottomup.training.forward import autocast, normalise
 from bottomup.training.scenes import SceneTask
@@ -42,13 +42,7 @@ class BottomUpTask(SceneTask):
         with autocast(images.device, self.settings.bf16):
             outputs = network(images)
         outputs = [maps.each(lambda m: m.float()) for maps in outputs]
-        targets = encode(
-            Labels(batch.joints, batch.known, batch.confidence, batch.boxes, batch.picture),
-            batch.taught,
-            batch.taught_joints,
-            skeleton=self.skeleton,
-            stride=int(outputs[-1].stride),
-            sigma=outputs[-1].sigma or 1.0,
-        )
+        labels = Labels(batch.joints, batch.known, batch.confidence, batch.boxes, batch.picture)
+        targets = encode_outputs(outputs, labels, batch.taught, batch.taught_joints, skeleton=self.skeleton)
         loss = self.settings.loss
         return bottomup_loss(outputs, targets, tags=loss.tags, emphasis=loss.emphasis, pictures=counts[0])

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bottomup.errors import DataError
-from bottomup.nets import published
+from bottomup.nets import build, published
 from bottomup.nets.network import PoseNetwork
 from bottomup.nets.published import Family, Published, from_published, load_published
 
@@ -145,3 +145,20 @@ def test_an_unknown_name_is_answered_with_the_patterns(tiny):
 def test_every_family_has_its_two_functions(family):
     module = importlib.import_module(f"bottomup.nets.{family.module}")
     assert callable(module.of_published) and callable(module.own_names)
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "options"),
+    [
+        ("simplebaseline_r18", "simplebaseline", {"joints": 14, "depth": 18, "width": 32}),
+        ("higherhrnet_w8", "higherhrnet", {"joints": 14, "width": 8, "tags": 2, "blocks": 1}),
+        ("hourglass1", "hourglass", {"joints": 14, "stacks": 1}),
+        ("paf2_rtpose", "paf", {"joints": 15, "limbs": 14, "stages": 2}),
+    ],
+)
+def test_other_members_of_a_family_are_known_by_their_tensors(name, network, options):
+    with torch.device("meta"):
+        made = build(network, **options)
+        names = importlib.import_module(type(made).__module__).own_names(made)
+        found = from_published(name, {names[key]: value for key, value in made.state_dict().items()}).network
+    assert found.options == made.options

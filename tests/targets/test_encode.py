@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bottomup.core import ABSENT, COCO17, LABELLED, UNKNOWN, People, Skeleton
-from bottomup.targets.encode import Labels, Targets, encode, encode_people
+from bottomup.core import ABSENT, COCO17, LABELLED, UNKNOWN, Maps, People, Skeleton
+from bottomup.targets.encode import Labels, Targets, encode, encode_outputs, encode_people
 
 torch.set_num_threads(1)
 
@@ -387,3 +387,18 @@ def test_exact_maps_have_a_number_for_every_person_at_their_joints():
 def test_joints_of_score_zero_are_not_there():
     maps = encode_people([people_at([(2, 3, 1), (9, 3, 0)])], (SIDE, SIDE), sigma=1.0)
     assert maps.heatmaps[0, 0].max() == 1 and not maps.heatmaps[0, 1].any() and not maps.pafs.any()
+
+
+def test_outputs_of_two_strides_have_targets_of_their_own():
+    coarse, fine = (Maps(torch.zeros(1, 2, 16 // s, 16 // s), stride=s, sigma=1.0) for s in (4, 2))
+    joints = torch.tensor([[[5.5, 9.5], [13.5, 1.5]]])  # centres of cells (1, 2), (3, 0) of stride 4
+    labels = Labels(joints, torch.full((1, 2), LABELLED), torch.ones(1, 2), torch.zeros(1, 4), torch.zeros(1).long())
+    taught = torch.ones(1, 8, 8, dtype=torch.uint8)
+    taught[0, 7, 0] = 0  # one fine cell: it hides the coarse cell that it lies in
+    outputs = [coarse, fine, coarse]
+    first, second, third = encode_outputs(outputs, labels, taught, torch.ones(1, 2, dtype=torch.bool), skeleton=PAIR)
+    assert third is first and first.maps.heatmaps[0, :, [2, 0], [1, 3]].diagonal().tolist() == [1, 1]
+    assert second.maps.stride == 2 and second.maps.heatmaps.shape == (1, 2, 8, 8)
+    assert torch.equal(second.maps.heatmaps[0, 0, 4:6, 2:4].unique(), torch.exp(torch.tensor([-0.25])))
+    assert (first.heat_weights[0, 1] == 0).nonzero().tolist() == [[3, 0]]
+    assert (second.heat_weights[0, 1] == 0).nonzero().tolist() == [[7, 0]]

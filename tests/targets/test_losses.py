@@ -170,16 +170,16 @@ def output(targets: Targets, error: float = 0.0, tags: bool = True, pafs: bool =
 
 def test_perfect_maps_leave_the_tag_losses_alone():
     targets = small_targets()
-    losses = bottomup_loss([output(targets)], targets, tags=0.5)
+    losses = bottomup_loss([output(targets)], [targets], tags=0.5)
     assert losses["heat"] == losses["paf"] == 0 and losses["pull"] > 0 and losses["push"] > 0
     assert losses["total"].item() == pytest.approx(0.5 * (losses["pull"] + losses["push"]).item())
 
 
 def test_stages_are_summed_and_the_total_weighs_tags():
     targets = small_targets()
-    losses = bottomup_loss([output(targets, 1.0), output(targets, 2.0)], targets, tags=1e-3)
+    losses = bottomup_loss([output(targets, 1.0), output(targets, 2.0)], [targets, targets], tags=1e-3)
     assert losses["heat"].item() == pytest.approx(1 + 4) and losses["paf"].item() == pytest.approx(1 + 4)
-    one = bottomup_loss([output(targets)], targets)
+    one = bottomup_loss([output(targets)], [targets])
     assert losses["pull"].item() == pytest.approx(2 * one["pull"].item())
     parts = {name: loss.item() for name, loss in losses.items()}
     assert parts["total"] == pytest.approx(parts["heat"] + parts["paf"] + 1e-3 * (parts["pull"] + parts["push"]))
@@ -187,19 +187,19 @@ def test_stages_are_summed_and_the_total_weighs_tags():
 
 def test_networks_without_tags_or_fields_are_not_charged_for_them():
     targets = small_targets()
-    losses = bottomup_loss([output(targets, 1.0, tags=False, pafs=False)], targets)
+    losses = bottomup_loss([output(targets, 1.0, tags=False, pafs=False)], [targets])
     assert losses["paf"] == losses["pull"] == losses["push"] == 0 and losses["total"] == losses["heat"] == 1
 
 
 def test_what_is_masked_costs_nothing():
     targets = small_targets(weight=0.0)
-    losses = bottomup_loss([output(targets, 5.0, tags=False)], targets, emphasis=3.0)
+    losses = bottomup_loss([output(targets, 5.0, tags=False)], [targets], emphasis=3.0)
     assert losses["total"] == 0
 
 
 def test_emphasis_reaches_heatmaps_and_fields():
     targets = small_targets()
-    plain, keen = (bottomup_loss([output(targets, 1.0)], targets, emphasis=e) for e in (0.0, 2.0))
+    plain, keen = (bottomup_loss([output(targets, 1.0)], [targets], emphasis=e) for e in (0.0, 2.0))
     for name, target in (("heat", targets.maps.heatmaps), ("paf", targets.maps.pafs)):
         assert keen[name].item() == pytest.approx(plain[name].item() * (1 + 2 * target.mean().item()), rel=1e-5)
 
@@ -207,5 +207,5 @@ def test_emphasis_reaches_heatmaps_and_fields():
 def test_the_losses_can_be_trained_on():
     targets = small_targets()
     maps = output(targets, 1.0).each(lambda tensor: tensor.clone().requires_grad_())
-    bottomup_loss([maps], targets, emphasis=3.0)["total"].backward()
+    bottomup_loss([maps], [targets], emphasis=3.0)["total"].backward()
     assert all(tensor.grad.isfinite().all() and tensor.grad.any() for tensor in (maps.heatmaps, maps.pafs, maps.tags))
