@@ -81,10 +81,12 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
             if group.leads:
                 if log:
                     log.step(step.number, losses, rate, time.perf_counter() - began)
-                if judge and is_due(run.step, settings.dev.every, settings):
-                    judge_and_keep(run, settings, judge, log)
-                if stop or is_due(run.step, settings.save_every, settings):
-                    save_snapshot(Path(settings.out), snapshot(run, settings))
+                try:
+                    if judge and is_due(run.step, settings.dev.every, settings):
+                        judge_and_keep(run, settings, judge, log)
+                finally:  # an evaluation that fails must not cost the steps before it
+                    if stop or is_due(run.step, settings.save_every, settings):
+                        save_snapshot(Path(settings.out), snapshot(run, settings))
             if stop:
                 wait_for_all(group)
                 raise Terminated(

@@ -190,3 +190,12 @@ def test_a_resumed_run_remembers_the_best(labels, tmp_path) -> None:
     log = Losses()
     train(settings(tmp_path, labels, dev=Dev(every=6)), log, Judge(0.6, 0.8, 0.1))
     assert [(step, kept is not None) for step, _, kept in log.judgements] == [(6, False), (12, True), (16, False)]
+
+
+def test_an_evaluation_that_fails_costs_no_steps(labels, tmp_path):
+    def fails(network: torch.nn.Module) -> dict[str, float]:
+        raise OSError("the dev set is gone")
+
+    with pytest.raises(OSError, match="dev set"):
+        train(settings(tmp_path, labels, steps=3, dev=Dev(every=100)), None, fails)
+    assert load_snapshot(tmp_path)["step"] == 3
