@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 import numba
@@ -24,6 +25,7 @@ config: Any = numba.config
 LOG = logging.getLogger("bottomup")
 Function = TypeVar("Function", bound=Callable[..., Any])
 HERE = Path(__file__).parent
+TELLING = Lock()  # `cache` alone lets threads that begin at a time all go in
 STALE = 24 * 3600  # seconds unused: then no running process has a cache folder of older sources in use
 
 
@@ -67,9 +69,15 @@ def remove_stale(folder: Path) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-@cache
 def tell_if_cold() -> None:
-    """Says once in a process that kernels are about to be compiled, if none are kept."""
+    """Says once in a process, however many threads begin at a time, that kernels are about to be compiled, if none
+    are kept."""
+    with TELLING:
+        _told()
+
+
+@cache
+def _told() -> None:
     folder = cache_folder()
     if folder is None:
         LOG.warning(
