@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bottomup.core.tensor_boxes import areas, overlaps
+
 LONGEST_STEP = math.log(1000 / 16)  # a box grows at most by this (in its logarithm), so that exp cannot overflow
 
 
@@ -53,19 +55,6 @@ def clipped(boxes: Tensor, size: tuple[int, int]) -> Tensor:
 def at_least(boxes: Tensor, side: float) -> Tensor:
     """Which boxes (N,) have both sides that long."""
     return (boxes[:, 2:] - boxes[:, :2] >= side).all(1)
-
-
-def overlaps(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over union (N, M) of boxes; 0 where both are empty."""
-    low = torch.maximum(first[:, None, :2], second[None, :, :2])
-    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = (high - low).clamp(min=0).prod(2)
-    union = _areas(first)[:, None] + _areas(second) - common
-    return common / union.clamp(min=torch.finfo(union.dtype).tiny)
-
-
-def _areas(boxes: Tensor) -> Tensor:
-    return (boxes[:, 2:] - boxes[:, :2]).prod(1)
 
 
 def unsuppressed(boxes: Tensor, scores: Tensor, most: float) -> Tensor:
@@ -129,7 +118,7 @@ def pyramid_level(boxes: Tensor, lowest: int = 2, highest: int = 5) -> Tensor:
 
     Source: Lin et al., "Feature Pyramid Networks" (CVPR 2017), equation 1.
     """
-    side = _areas(boxes).clamp(min=0).sqrt()
+    side = areas(boxes).clamp(min=0).sqrt()
     level = torch.floor(4 + torch.log2(side / 224) + 1e-6)
     return level.clamp(lowest, highest).long()
 

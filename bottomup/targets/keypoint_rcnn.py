@@ -13,19 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from bottomup.core.tensor_boxes import overlaps
+
 NOBODY, UNSURE = -1, -2  # in place of a person's number: background, and what is taught as neither
 ANCHORS, ANCHOR_SHARE = 256, 0.5  # sampled of an image, and how many of them are people at most
 BOXES, BOX_SHARE = 512, 0.25
 BETA = 0.5  # of the box head's smooth L1: keypoints suffer under a plain L1
-
-
-def overlaps(first: Tensor, second: Tensor) -> Tensor:
-    """Intersection over union (N, M) of boxes."""
-    low = torch.maximum(first[:, None, :2], second[None, :, :2])
-    high = torch.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = (high - low).clamp(min=0).prod(2)
-    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(1) for boxes in (first, second)]
-    return common / (areas[0][:, None] + areas[1] - common).clamp(min=1e-6)
 
 
 def owners(boxes: Tensor, truth: Tensor, *, low: float, high: float, rescue: bool = False) -> Tensor:
