@@ -14,16 +14,14 @@ from bottomup.grouping.matching import order_pairs
 
 
 @jit
-def single_pieces(start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """One piece a peak: member (n, K) and owner (n,)."""
+def single_pieces(start: np.ndarray, member: np.ndarray, owner: np.ndarray) -> None:
+    """Writes one piece a peak: member (n, K) and owner (n,). start: (K + 1,) where each joint's peaks begin."""
     K = len(start) - 1
-    n = start[K]
-    member = np.empty((n, K), np.int64)
     for k in range(K):
         for i in range(start[k], start[k + 1]):
+            owner[i] = i
             for j in range(K):
                 member[i, j] = i if j == k else -1
-    return member, np.arange(n)
 
 
 @jit

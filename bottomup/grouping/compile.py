@@ -98,7 +98,7 @@ def jit_inside(function: Function) -> Function:
 
 
 def jit_reordering(function: Function) -> Function:
-    """As `jit`, and float sums may be reordered so that they vectorise: for exact sums (counts) only."""
+    """As `jit`, and float sums may be reordered so that they vectorise: for sums that are exact or rounded later."""
     return _compiled(function, fastmath={"reassoc", "nsz"})
 
 

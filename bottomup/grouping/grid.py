@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bottomup.grouping.compile import jit_inside
 
 CELLS = 8192.0  # grid steps a cell: differences of positions are exact in float32 on maps of up to 2048 cells
-STEPS = int(CELLS)
 SUMMANDS = 65536.0  # grid steps a unit of tags, log densities, squared distances
 PUSH = 1.5 * 2.0**52  # added and taken away again it rounds to whole numbers, alike for both signs
 
@@ -16,10 +13,3 @@ PUSH = 1.5 * 2.0**52  # added and taken away again it rounds to whole numbers, a
 def on_grid(value: float, steps: float) -> float:
     """The nearest multiple of 1 / steps."""
     return ((value * steps + PUSH) - PUSH) / steps
-
-
-@jit_inside
-def whole(value: float) -> int:
-    """The nearest whole number."""
-    rounded: int = np.int64((value + PUSH) - PUSH)  # type: ignore[assignment]  # a whole number to numba
-    return rounded

@@ -1,7 +1,7 @@
 """Candidate limbs: line integrals along part-affinity fields, with an early look at the middle.
 
-Samples lie pairwise at equal distances from the two ends, so that neither a
-mirrored map nor a limb read backwards changes a single bit of a score.
+Samples lie pairwise at equal distances from the two ends, and half-way between two columns each takes
+the one nearer to its own end, so that neither a mirrored map nor a limb read backwards changes a single bit of a score.
 """
 
 from __future__ import annotations
@@ -11,10 +11,15 @@ import math
 import numpy as np
 
 from bottomup.grouping.compile import jit, jit_inside
-from bottomup.grouping.grid import CELLS, STEPS, SUMMANDS, on_grid, whole
+from bottomup.grouping.grid import CELLS, SUMMANDS, on_grid
 
 MIDDLE_LEAST = 0.05  # of the field along the limb at its middle; most pairs fail here
 FEWEST_PAIRS, MOST_PAIRS = 3, 6  # of samples a limb, one sample a cell in between
+ASIDE = 1 / (
+    480 * CELLS
+)  # moves a sample from half-way between columns; less than half of any other distance from there
+SHORTEST = 1e-9  # cells; so that ends in one place are a limb without a field
+INSIDE = 2 / CELLS  # from where, short of half a cell beyond the border, fields are looked at
 
 
 @jit
@@ -29,43 +34,34 @@ def bilinear(plane: np.ndarray, x: float, y: float) -> float:
     return upper * (1.0 - fy) + (plane[y1, x0] * (1.0 - fx) + plane[y1, x1] * fx) * fy
 
 
-@jit
-def between_cells(fx: np.ndarray, fy: np.ndarray, x: int, y: int, dx: float, dy: float) -> float:
-    """A field's planes (h, w) bilinear at (x, y), in grid steps, times the vector (dx, dy)."""
-    return bilinear(fx, x / CELLS, y / CELLS) * dx + bilinear(fy, x / CELLS, y / CELLS) * dy
-
-
 @jit_inside
-def field_along(fx: np.ndarray, fy: np.ndarray, x: int, y: int, dx: float, dy: float) -> float:
-    """A field's planes (h, w) at the nearest cell to (x, y), in grid steps, on the map or half a cell beyond, times the
-    vector (dx, dy).
-
-    Half-way between two cells no cell is nearest, and a choice would depend on the reading direction:
-    there it is bilinear."""
-    right, down = x + STEPS // 2, y + STEPS // 2
-    if (right % STEPS == 0) | (down % STEPS == 0):
-        return between_cells(fx, fy, x, y, dx, dy)
-    column, row = np.uint64(right // STEPS), np.uint64(down // STEPS)  # unsigned: no wrap-around test
-    return np.float64(fx[row, column]) * dx + np.float64(fy[row, column]) * dy
-
-
-@jit
 def limb_integral(
-    fx: np.ndarray, fy: np.ndarray, ax: int, ay: int, bx: int, by: int, agrees: float, share: float
+    fx: np.ndarray,
+    fy: np.ndarray,
+    ax: float,
+    ay: float,
+    dx: float,
+    dy: float,
+    aside: float,
+    agrees: float,
+    share: float,
 ) -> float:
-    """Mean of a field's planes (h, w) along the limb from (ax, ay) to (bx, by), in grid steps; 0 where fewer than
-    `share` of the samples reach `agrees`. The two ends are not in one place."""
-    dx, dy = (bx - ax) / CELLS, (by - ay) / CELLS
-    length = math.sqrt(dx * dx + dy * dy)
+    """Mean of a field's planes (h, w) along the limb from (ax, ay) by (dx, dy) in cells; 0 where fewer
+    than `share` of the samples reach `agrees`. aside: how far to the right samples are moved that go by the first end,
+    to the left those that go by the second. Every sample is the nearest cell's."""
+    length = max(math.sqrt(dx * dx + dy * dy), SHORTEST)
     pairs = min(max(int(length + 1) // 2, FEWEST_PAIRS), MOST_PAIRS)
     total, agreed, level, needed = 0.0, 2 * pairs, agrees * length, share * (2 * pairs)
-    for i in range(pairs):
-        t = (i + 0.5) / (2 * pairs)
-        sx, sy = whole(dx * t * CELLS), whole(dy * t * CELLS)
-        near, far = field_along(fx, fy, ax + sx, ay + sy, dx, dy), field_along(fx, fy, bx - sx, by - sy, dx, dy)
+    x0, y0, x1, y1 = ax + (0.5 + aside), ay + 0.5, (ax + dx) + (0.5 - aside), (ay + dy) + 0.5
+    for i in range(pairs - 1, -1, -1):  # from the middle, where most fail
+        sx, sy = dx * ((i + 0.5) / (2 * pairs)), dy * ((i + 0.5) / (2 * pairs))
+        column, row = np.uint64(np.int64(x0 + sx)), np.uint64(np.int64(y0 + sy))  # unsigned: no wrap-around test
+        near = fx[row, column] * dx + fy[row, column] * dy
+        column, row = np.uint64(np.int64(x1 - sx)), np.uint64(np.int64(y1 - sy))
+        far = fx[row, column] * dx + fy[row, column] * dy
         total += near + far
         agreed -= 2 - (near > level) - (far > level)
-        if agreed < needed:
+        if (i == pairs - 2 or i == 0) and agreed < needed:
             return total - total
     return total / (2 * pairs * length)
 
@@ -74,28 +70,26 @@ def limb_integral(
 def pair_strength(
     fx: np.ndarray,
     fy: np.ndarray,
-    ax: int,
-    ay: int,
-    bx: int,
-    by: int,
+    ax: float,
+    ay: float,
+    bx: float,
+    by: float,
     reach: float,
     short_score: float,
     agrees: float,
     share: float,
 ) -> float:
-    """Score of a candidate limb between places in grid steps, NaN where the field is not finite.
+    """Score of a candidate limb between places in cells, not finite where the field is not.
 
     Ends within `reach` cells have no field of their own and count `short_score` at least where they meet,
     half of it at `reach`."""
-    dx, dy, score = (bx - ax) / CELLS, (by - ay) / CELLS, 0.0
-    square = dx * dx + dy * dy
-    if square > 0:
-        score = limb_integral(fx, fy, ax, ay, bx, by, agrees, share)
-        if score - score != 0:
-            return math.nan
-    if square <= reach * reach:
-        score = max(score, short_score * (1 - 0.5 * math.sqrt(square) / reach))
-    return on_grid(score, SUMMANDS)
+    dx, dy, total = bx - ax, by - ay, 0.0
+    square, aside, looks = dx * dx + dy * dy, ASIDE if dx < 0 else -ASIDE, 2 if dx == 0 else 1
+    for _ in range(looks):  # from both sides where neither column is nearer to an end
+        total += limb_integral(fx, fy, ax, ay, dx, dy, aside, agrees, share)
+        aside = -aside
+    score, short = total / looks, short_score * (1 - 0.5 * math.sqrt(square) / reach)
+    return on_grid(short if square <= reach * reach and score < short else score, SUMMANDS)
 
 
 @jit
@@ -112,21 +106,25 @@ def may_be_limbs(
 ) -> int:
     """Writes to `ends` (n,) those of the peaks first..last to which a look at the middle of the way from peak i says
     more than MIDDLE_LEAST, or is not finite (which is for the integral to find), or the way is no longer than `reach`
-    cells; gives how many. gx, gy: (n,) in grid steps.
+    cells; gives how many. gx, gy: (n,) in cells.
 
     Looks are at random places of a large map. With no branch that depends on them many are under way at once."""
-    h, w = fx.shape
-    ax, ay, near, m = gx[i], gy[i], reach * reach * (CELLS * CELLS), 0
+    ax, ay, near, m = gx[i], gy[i], reach * reach, 0
     for j in range(first, last):
-        bx, by = gx[j], gy[j]
-        dx, dy, right, down = np.float64(bx - ax), np.float64(by - ay), ax + bx + STEPS, ay + by + STEPS
-        column, row = np.uint64(min(right // (2 * STEPS), w - 1)), np.uint64(min(down // (2 * STEPS), h - 1))
-        look = np.float64(fx[row, column]) * dx + np.float64(fy[row, column]) * dy
+        dx, dy, right = gx[j] - ax, gy[j] - ay, 0.5 * (ax + gx[j]) + 0.5
+        column, row = np.uint64(np.int64(right)), np.uint64(np.int64(0.5 * (ay + gy[j]) + 0.5))
+        look = fx[row, column] * dx + fy[row, column] * dy
         square = dx * dx + dy * dy
         enough = (look * abs(look) > MIDDLE_LEAST * MIDDLE_LEAST * square) | (square <= near) | (look - look != 0)
         ends[m] = j
-        m += enough | (right % (2 * STEPS) == 0) | (down % (2 * STEPS) == 0)
+        m += enough | (right == column)  # half-way between columns neither is the nearer
     return m
+
+
+@jit
+def within(place: float, length: int) -> float:
+    """The nearest place within the `length` cells of an axis, where a field can be looked at."""
+    return min(max(place, INSIDE - 0.5), length - 0.5 - INSIDE)
 
 
 @jit
@@ -148,10 +146,10 @@ def find_limbs(
 
     spot: (3, n) x, y, score of peaks sorted by joint as `start` says. pafs: (E, 2, h, w). limbs: (E, 2) joints. reach:
     in cells. short_score, least, agrees, share: see `Rules`."""
-    n, found, room = spot.shape[1], 0, len(pair)
-    gx, gy, ends = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    n, found, room, h, w = spot.shape[1], 0, len(pair), pafs.shape[2], pafs.shape[3]
+    gx, gy, ends = np.empty(n, np.float64), np.empty(n, np.float64), np.empty(n, np.int64)
     for i in range(n):
-        gx[i], gy[i] = np.int64(spot[0, i] * CELLS), np.int64(spot[1, i] * CELLS)  # exact: peaks lie on the grid
+        gx[i], gy[i] = within(spot[0, i], w), within(spot[1, i], h)
     for e in range(len(limbs)):
         fx, fy, first, last = pafs[e, 0], pafs[e, 1], start[limbs[e, 1]], start[limbs[e, 1] + 1]
         for i in range(start[limbs[e, 0]], start[limbs[e, 0] + 1]):

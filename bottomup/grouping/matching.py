@@ -8,6 +8,7 @@ from bottomup.grouping.compile import jit, jit_inside
 from bottomup.grouping.grid import CELLS
 
 FEW = 16
+NARROWEST = 1e-9  # range of values that is still told apart by buckets
 
 
 @jit_inside
@@ -17,46 +18,72 @@ def comes_before(a: int, b: int, value: np.ndarray, key: np.ndarray) -> bool:
 
 
 @jit
-def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> None:
-    """Sorts the indices `order` (n,) in place by falling value, then by rising key; what is equal in both stays.
+def insert_sorted(order: np.ndarray, low: int, high: int, value: np.ndarray, key: np.ndarray) -> None:
+    """Sorts order[low:high] as `sort_best_first` does, by insertion: for few."""
+    for z in range(low + 1, high):
+        a, j = order[z], z
+        while j > low and comes_before(a, order[j - 1], value, key):
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = a
 
-    order, key: int64; value: float64, finite. Insertion where there are few, else a merge sort: no bad
-    cases, and stable."""
-    count, width = len(order), 1
-    if count <= FEW:
-        for z in range(1, count):
-            a, j = order[z], z
-            while j > 0 and comes_before(a, order[j - 1], value, key):
-                order[j] = order[j - 1]
-                j -= 1
-            order[j] = a
-        return
-    source, target = order, np.empty(count, np.int64)
-    while width < count:
-        low = 0
-        while low < count:
-            middle, high = min(low + width, count), min(low + 2 * width, count)
-            i, j = low, middle
-            for z in range(low, high):
-                left = j >= high
-                if i < middle and j < high:
-                    left = not comes_before(source[j], source[i], value, key)
-                if left:
-                    target[z] = source[i]
-                    i += 1
-                else:
-                    target[z] = source[j]
-                    j += 1
-            low = high
+
+@jit
+def merge_sorted(order: np.ndarray, room: np.ndarray, low: int, high: int, value: np.ndarray, key: np.ndarray) -> None:
+    """Sorts order[low:high] as `sort_best_first` does, by merging: no bad cases. room: as long as order."""
+    source, target, width = order, room, 1
+    while width < high - low:
+        for left in range(low, high, 2 * width):
+            i, j = left, min(left + width, high)
+            middle, end = j, min(left + 2 * width, high)
+            for z in range(left, end):
+                first = j >= end or (i < middle and not comes_before(source[j], source[i], value, key))
+                target[z] = source[i] if first else source[j]
+                i, j = i + first, j + (not first)
         source, target = target, source
         width *= 2
-    for z in range(count):
+    for z in range(low, high):
         order[z] = source[z]
 
 
 @jit
-def rank_peaks(spot: np.ndarray, start: np.ndarray, side: np.ndarray, width: int) -> np.ndarray:
-    """Rank (n,) of every peak: by score, then row, then distance from the picture's middle column, then joint.
+def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> None:
+    """Sorts the indices `order` (n,) in place by falling value, then by rising key; what is equal in both stays.
+
+    order, key: int64; value: float64, finite. Into as many buckets as there are indices, equally wide in
+    value, then within each."""
+    count, top, low = len(order), -np.inf, np.inf
+    if count <= FEW:
+        return insert_sorted(order, 0, count, value, key)
+    for z in range(count):
+        top, low = max(top, value[order[z]]), min(low, value[order[z]])
+    scale = (count - 1) / max(top - low, NARROWEST)
+    begin, target, first = np.empty(count + 1, np.int64), np.empty(count, np.int64), 0
+    for z in range(count + 1):
+        begin[z] = 0
+    for z in range(count):
+        begin[int((top - value[order[z]]) * scale) + 1] += 1
+    for z in range(count):
+        begin[z + 1] += begin[z]
+    for z in range(count):
+        bucket = int((top - value[order[z]]) * scale)
+        target[begin[bucket]] = order[z]
+        begin[bucket] += 1
+    for bucket in range(count):  # now they say where each ends
+        last = begin[bucket]
+        if last - first > FEW:
+            merge_sorted(target, order, first, last, value, key)
+        elif last - first > 1:
+            insert_sorted(target, first, last, value, key)
+        first = last
+    for z in range(count):
+        order[z] = target[z]
+
+
+@jit
+def rank_peaks(spot: np.ndarray, start: np.ndarray, side: np.ndarray, width: int, rank: np.ndarray) -> None:
+    """Writes the rank (n,) of every peak: by score, then row, then distance from the picture's middle column, then
+    joint.
 
     side: (K,) the smaller index of a joint and its mirror image. A mirrored picture gives the same
     ranks, save for two equal peaks that are each other's mirror image. width: of the map in cells.
@@ -75,10 +102,8 @@ def rank_peaks(spot: np.ndarray, start: np.ndarray, side: np.ndarray, width: int
                     order[m] = i
                     m += 1
     sort_best_first(order, score, key)
-    rank = np.empty(n, np.int64)
     for place in range(n):
         rank[order[place]] = place
-    return rank
 
 
 @jit

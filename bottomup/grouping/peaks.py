@@ -8,68 +8,74 @@ from __future__ import annotations
 
 import numpy as np
 
-from bottomup.grouping.compile import jit, jit_reordering
+from bottomup.grouping.compile import jit
 from bottomup.grouping.subpixel import place_peak, spread_of_peaks
 
 CHUNK = 64
-LARGEST = np.finfo(np.float32).max
+INFINITE = 0x7F800000  # float32 bits; greater ones are no numbers
 GUESSED_SPREAD = 4.0  # cells; before it is measured, for the widest flat top
 
 
-@jit_reordering
-def count_above(row: np.ndarray, low: np.float32) -> np.float32:
-    """How many cells of a chunk are above `low`; -1 where one is not finite."""
-    found, odd = np.float32(0), np.float32(0)
-    for j in range(CHUNK):  # float counts: integers would not vectorise
-        found += np.float32(1) if row[j] > low else np.float32(0)
-        odd += np.float32(0) if abs(row[j]) <= LARGEST else np.float32(1)
-    return found if odd == 0 else np.float32(-1)
+@jit
+def chunk_is_above(row: np.ndarray, low: np.int32) -> int:
+    """1 if a cell of a chunk is above `low`, else 0; -1 where one is not finite. All as the bits of float32 numbers,
+    which are in the order of positive numbers, and whose maxima vectorise."""
+    top, odd = row[0], row[0] & np.int32(0x7FFFFFFF)
+    for j in range(CHUNK):
+        top, odd = max(top, row[j]), max(odd, row[j] & np.int32(0x7FFFFFFF))
+    return -1 if odd >= INFINITE else int(top > low)
 
 
 @jit
-def mark_crests(row: np.ndarray, above: np.ndarray, below: np.ndarray, low: np.float32, crest: np.ndarray) -> None:
-    """Sets crest (CHUNK,), bytes, to 1 for the cells of a chunk that are above `low`, higher than the cell above and
-    not lower than the cell below, else to 0."""
+def mark_crests(bits: np.ndarray, i: int, w: int, low: np.int32, crest: np.ndarray) -> None:
+    """Sets crest (CHUNK,), bytes, to 1 for the cells i.. of a plane (h w,), as bits, that are above `low`, higher than
+    the cells above and left and not lower than those below and right, else to 0. In the first and the last column,
+    which lack one, the first condition is enough. No cell is in the first or last row."""
+    last = i + CHUNK
+    row, above, below = bits[i:last], bits[i - w : last - w], bits[i + w : last + w]
+    left, right = bits[i - 1 : last - 1], bits[i + 1 : last + 1]
     for j in range(CHUNK):
         v = row[j]
-        crest[j] = (v > low) & (v > above[j]) & (v >= below[j])
+        crest[j] = (v > low) & (v > above[j]) & (v >= below[j]) & (v > left[j]) & (v >= right[j])
+    edge = (i + w - 1) // w * w
+    while edge <= last:
+        if edge < last:
+            crest[edge - i] = bits[edge] > low
+        if edge > i:
+            crest[edge - 1 - i] = bits[edge - 1] > low
+        edge += w
 
 
 @jit
-def sweep_plane(plane: np.ndarray, flat: np.ndarray, low: np.float32, cells: np.ndarray) -> int:
+def sweep_plane(plane: np.ndarray, bits: np.ndarray, low: np.int32, cells: np.ndarray) -> int:
     """Writes to `cells` (m,) the numbers y w + x of those cells above `low` that are higher than all eight neighbours
     read before them and not lower than those read after; gives how many, -1 where a cell is not finite. Fixed chunks
     vectorise.
 
-    plane: (h, w). flat: the same as (h w,)."""
+    plane: (h, w). bits: the same as int32 (h w,), as is low, a positive number."""
     h, w = plane.shape
     size, count, crest = h * w, 0, np.empty(CHUNK, np.uint8)
     eights = crest.view(np.uint64)
     for i in range(0, size, CHUNK):
         last = min(i + CHUNK, size)
         if last - i == CHUNK:
-            found = count_above(flat[i:last], low)
+            found = chunk_is_above(bits[i:last], low)
             if found == 0:
                 continue
             if found < 0:
                 return -1
-            if i >= w and last + w <= size:
-                mark_crests(flat[i:last], flat[i - w : last - w], flat[i + w : last + w], low, crest)
+            if i > w and last + w < size:
+                mark_crests(bits, i, w, low, crest)
                 for u in range(CHUNK // 8):
                     for j in range(i + 8 * u, i + 8 * u + 8 if eights[u] else i):
-                        if crest[j - i] == 0 or (not flat[j] > flat[j - 1] and j % w):
-                            continue
-                        if _is_crest(plane, j // w, j % w):
+                        if crest[j - i] and _is_crest(plane, j // w, j % w):
                             cells[count] = j
                             count += 1
                 continue
         for j in range(i, last):
-            v = flat[j]
-            if v - v != 0:
+            if (bits[j] & np.int32(0x7FFFFFFF)) >= INFINITE:
                 return -1
-            if not v > low or (j >= w and not v > flat[j - w]) or (j + w < size and not v >= flat[j + w]):
-                continue
-            if _is_crest(plane, j // w, j % w):
+            if bits[j] > low and _is_crest(plane, j // w, j % w):
                 cells[count] = j
                 count += 1
     return count
@@ -132,39 +138,22 @@ def flat_top(plane: np.ndarray, y: int, x: int, widest: int, boxes: np.ndarray, 
 
 
 @jit
-def _with_room(boxes: np.ndarray, n: int, room: int) -> np.ndarray:
-    """The first n boxes in an array for `room`."""
-    grown = np.empty((room, 5), np.int64)
-    for i in range(n):
-        for z in range(5):
-            grown[i, z] = boxes[i, z]
-    return grown
-
-
-@jit
-def find_tops(heat: np.ndarray, flat: np.ndarray, low: np.float32, widest: int) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes (n, 5: x0, y0, x1, y1 and one cell, y w + x) of all tops of heatmaps (K, h, w), sorted by joint, then in
-    reading order, and where each joint's begin (K + 1,); the latter -1 where a cell is not finite."""
-    K, h, w = heat.shape
-    most = ((h + 1) // 2) * ((w + 1) // 2)  # a plane cannot have more
-    cells, start = np.empty(most, np.int64), np.zeros(K + 1, np.int64)
-    boxes, n = np.empty((most + 512, 5), np.int64), start[0]
-    for k in range(K):
-        plane = heat[k]
-        if len(boxes) < n + most:
-            boxes = _with_room(boxes, n, 2 * n + most)
-        swept = sweep_plane(plane, flat[k], low, cells)
-        if swept < 0:
-            return boxes[:0], start - 1
-        for c in range(swept):
-            y, x = cells[c] // w, cells[c] % w
-            if _is_flat(plane, y, x):
-                n += flat_top(plane, y, x, widest, boxes, n)
-            elif h * w > 1:
-                boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3], boxes[n, 4] = x, y, x, y, cells[c]
-                n += 1
-        start[k + 1] = n
-    return boxes[:n], start
+def tops_of_plane(
+    plane: np.ndarray, bits: np.ndarray, low: np.int32, widest: int, cells: np.ndarray, boxes: np.ndarray, n: int
+) -> int:
+    """Writes the boxes (x0, y0, x1, y1 and one cell, y w + x) of all tops of a plane (h, w) in reading order from
+    boxes[n] on; gives where they end, -1 where a cell is not finite. bits, low: see `sweep_plane`. cells: room for all
+    that can be."""
+    h, w = plane.shape
+    swept = sweep_plane(plane, bits, low, cells)
+    for c in range(swept):
+        y, x = cells[c] // w, cells[c] % w
+        if _is_flat(plane, y, x):
+            n += flat_top(plane, y, x, widest, boxes, n)
+        elif h * w > 1:
+            boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3], boxes[n, 4] = x, y, x, y, cells[c]
+            n += 1
+    return -1 if swept < 0 else n
 
 
 @jit
@@ -181,10 +170,10 @@ def _outranks(rough: np.ndarray, i: int, j: int, width: int) -> bool:
 def thin_peaks(
     rough: np.ndarray, boxes: np.ndarray, first: int, last: int, radius: float, width: int, keep: np.ndarray
 ) -> None:
-    """Writes to `keep` (n,) which of the rough peaks first..last (in reading order) have none before them within the
-    radius."""
+    """Writes to `keep` (n,), counted from `first`, which of the rough peaks first..last (in reading order) have none
+    before them within the radius."""
     for i in range(first, last):
-        keep[i] = True
+        keep[i - first] = True
     for i in range(first, last):
         for j in range(i + 1, last):
             if boxes[j, 1] - rough[i, 1] >= radius:
@@ -192,49 +181,81 @@ def thin_peaks(
             dx, dy = rough[j, 0] - rough[i, 0], rough[j, 1] - rough[i, 1]
             if dx * dx + dy * dy < radius * radius:
                 if _outranks(rough, i, j, width):
-                    keep[j] = False
+                    keep[j - first] = False
                 elif _outranks(rough, j, i, width):
-                    keep[i] = False
+                    keep[i - first] = False
 
 
 @jit
-def place_peaks(
-    heat: np.ndarray, flat: np.ndarray, boxes: np.ndarray, begin: np.ndarray, sigma: float, radius: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Peaks (3, n) and where each joint's begin (K + 1,): the tops that no better one has within the radius."""
-    K, h, w = heat.shape
-    n, start = len(boxes), np.zeros(K + 1, np.int64)
-    rough, keep = np.empty((n, 3), np.float64), np.empty(n, np.bool_)
-    for k in range(K):
-        for i in range(begin[k], begin[k + 1]):
-            rough[i, 0] = (boxes[i, 0] + boxes[i, 2]) / 2
-            rough[i, 1] = (boxes[i, 1] + boxes[i, 3]) / 2
-            rough[i, 2] = flat[k, boxes[i, 4]]
-        thin_peaks(rough, boxes, begin[k], begin[k + 1], radius, w, keep)
-        start[k + 1] = start[k]
-        for i in range(begin[k], begin[k + 1]):
-            start[k + 1] += keep[i]
-    spot, at = np.empty((3, start[K])), 0
-    for k in range(K):
-        for i in range(begin[k], begin[k + 1]):
-            if keep[i]:
-                place_peak(flat[k], h, w, boxes, i, sigma, spot, at)
-                at += 1
-    return spot, start
+def place_tops(
+    flat: np.ndarray,
+    h: int,
+    w: int,
+    boxes: np.ndarray,
+    first: int,
+    last: int,
+    sigma: float,
+    radius: float,
+    keep: np.ndarray,
+    peaks: np.ndarray,
+    n: int,
+) -> int:
+    """Writes x, y, score of those tops first..last of a plane (h w,) that no better one has within the radius to
+    peaks[n] and on, where n <= first; gives where they end. keep: (m,) is room to work in."""
+    for i in range(first, last):
+        peaks[i, 0], peaks[i, 1] = (boxes[i, 0] + boxes[i, 2]) / 2, (boxes[i, 1] + boxes[i, 3]) / 2
+        peaks[i, 2] = flat[boxes[i, 4]]
+    thin_peaks(peaks, boxes, first, last, radius, w, keep)
+    for i in range(first, last):
+        if keep[i - first]:
+            place_peak(flat, h, w, boxes, i, sigma, peaks, n)
+            n += 1
+    return n
 
 
+@jit
+def with_room(table: np.ndarray, n: int, more: int) -> np.ndarray:
+    """The table if it has room for n rows and `more`, else a larger one with its first n rows."""
+    if len(table) >= n + more:
+        return table
+    grown = np.empty((2 * n + more, table.shape[1]), table.dtype)
+    for i in range(n):
+        for z in range(table.shape[1]):
+            grown[i, z] = table[i, z]
+    return grown
+
+
+@jit
 def find_peaks(
-    heat: np.ndarray, sigma: float | None, least: float, apart: float, widest: float
+    heat: np.ndarray, bits: np.ndarray, sigma: float, low: float, apart: float, widest: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Peaks (3, n) of x, y in cells and score, sorted by joint, where each joint's begin (K + 1,), and sigma.
 
-    heat: (K, h, w) float32, C-contiguous, finite. sigma: spread of a peak in cells, measured where it is
-    None. least: lowest peak. apart, widest: see `Rules`. A score is the height of the gaussian through
+    heat: (K, h, w) float32, C-contiguous; bits: the same as int32 (K, h w). sigma: spread of a peak in cells,
+    measured where it is 0. low: lowest peak. apart, widest: see `Rules`. A score is the height of the gaussian through
     the cells around the top. Sigma is NaN where a cell is not finite."""
     K, h, w = heat.shape
-    flat, guess = heat.reshape(K, h * w), GUESSED_SPREAD if sigma is None else float(sigma)
-    boxes, begin = find_tops(heat, flat, np.float32(least), max(3, int(widest * guess + 0.5)))
-    if begin[0] < 0:
-        return np.empty((3, 0)), np.zeros(K + 1, np.int64), np.nan
-    spread = spread_of_peaks(flat, h, w, boxes, begin) if sigma is None else float(sigma)
-    return *place_peaks(heat, flat, boxes, begin, spread, apart * spread), spread
+    most, given, spread = ((h + 1) // 2) * ((w + 1) // 2), sigma > 0, sigma  # a plane cannot have more
+    broad, least = max(3, int(widest * (sigma if given else GUESSED_SPREAD) + 0.5)), np.empty(1, np.float32)
+    least[0] = low
+    begin, start, cells = np.zeros(K + 1, np.int64), np.zeros(K + 1, np.int64), np.empty(most, np.int64)
+    boxes, peaks, keep, n = np.empty((most + 512, 5), np.int64), np.empty((most + 512, 3)), np.empty(most, np.bool_), 0
+    flat = heat.reshape(K, h * w)
+    for k in range(K):
+        boxes, peaks = with_room(boxes, n, most), with_room(peaks, n, most)
+        n = tops_of_plane(heat[k], bits[k], least.view(np.int32)[0], broad, cells, boxes, n)
+        if n < 0:
+            return np.empty((3, 0)), start, np.nan
+        begin[k + 1] = n
+        if given:  # while the plane is at hand
+            start[k + 1] = place_tops(flat[k], h, w, boxes, begin[k], n, sigma, apart * sigma, keep, peaks, start[k])
+    if not given:
+        spread = spread_of_peaks(flat, h, w, boxes[:n], begin)
+        for k in range(K):
+            start[k + 1] = place_tops(
+                flat[k], h, w, boxes, begin[k], begin[k + 1], spread, apart * spread, keep, peaks, start[k]
+            )
+    spot = np.empty((3, start[K]))
+    for i in range(start[K]):
+        spot[0, i], spot[1, i], spot[2, i] = peaks[i, 0], peaks[i, 1], peaks[i, 2]
+    return spot, start, spread

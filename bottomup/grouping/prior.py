@@ -12,50 +12,26 @@ import math
 import numpy as np
 
 from bottomup.grouping.assembly import absorb, have_common_joint
+from bottomup.grouping.bodies import CENTRE_X, CENTRE_Y, COUNT, DUE, RANK, SEEN, mean_tag, measure_body
 from bottomup.grouping.compile import jit
-from bottomup.grouping.grid import CELLS, SUMMANDS, on_grid
+from bottomup.grouping.grid import SUMMANDS, on_grid
 from bottomup.grouping.matching import order_pairs
-from bottomup.grouping.tags import agreement, mean_tags, tag_gap
+from bottomup.grouping.tags import agreement, tag_gap
 
 SIZE_WEIGHT = 1.25  # of the squared log ratio of two pieces' sizes
 WORST_FIT = -1e6
 
 
 @jit
-def measure_piece(
-    member: np.ndarray, a: int, spot: np.ndarray, prior: np.ndarray, rank: np.ndarray, piece: np.ndarray
-) -> None:
-    """Writes piece[a]: sums over its joint pairs of squared distances in cells, and of those expected at body
-    height 1; its centre x, y; the rank of its best peak; the number of its joints."""
-    for z in range(6):
-        piece[a, z] = 0
-    piece[a, 4] = len(rank)
-    for k in range(member.shape[1]):
-        i = member[a, k]
-        if i < 0:
-            continue
-        for j in range(k):
-            if member[a, j] >= 0:
-                dx = spot[0, i] - spot[0, member[a, j]]
-                dy = spot[1, i] - spot[1, member[a, j]]
-                piece[a, 0] += on_grid(dx * dx + dy * dy, SUMMANDS)
-                piece[a, 1] += np.float64(prior[k, j, 6])
-        piece[a, 2] += spot[0, i]
-        piece[a, 3] += spot[1, i]
-        piece[a, 4] = min(piece[a, 4], rank[i])
-        piece[a, 5] += 1
-    piece[a, 2] = on_grid(piece[a, 2] / max(piece[a, 5], 1), CELLS)
-    piece[a, 3] = on_grid(piece[a, 3] / max(piece[a, 5], 1), CELLS)
-
-
-@jit
-def surest_joint(member: np.ndarray, a: int, k: int, prior: np.ndarray, rank: np.ndarray) -> int:
-    """The joint of piece a from which joint k is placed most surely; of equal ones the better peak. -1: none."""
+def surest_joint(member: np.ndarray, a: int, k: int, prior: np.ndarray, surest: np.ndarray, rank: np.ndarray) -> int:
+    """The joint of piece a from which joint k is placed most surely; of equal ones the better peak. -1: none.
+    surest: (K, K - 1), see `Tables`."""
     best = -1
-    for j in range(member.shape[1]):
-        if member[a, j] >= 0 and j != k:
-            gain = prior[best, k, 5] - prior[j, k, 5] if best >= 0 else np.float32(1)
-            if gain > 0 or (gain == 0 and rank[member[a, j]] < rank[member[a, best]]):
+    for z in range(surest.shape[1]):
+        j = surest[k, z]
+        if member[a, j] >= 0:
+            equal = best >= 0 and prior[j, k, 5] == prior[best, k, 5]
+            if best < 0 or (equal and rank[member[a, j]] < rank[member[a, best]]):
                 best = j
     return best
 
@@ -77,78 +53,94 @@ def pieces_fit(
     spot: np.ndarray,
     mean: np.ndarray,
     prior: np.ndarray,
+    surest: np.ndarray,
     rank: np.ndarray,
-    piece: np.ndarray,
+    bodies: np.ndarray,
 ) -> float:
     """How well piece b fits the larger piece a: mean log density of its peaks, agreement in size and in tag."""
-    height = math.sqrt((piece[a, 0] + piece[b, 0]) / (piece[a, 1] + piece[b, 1]))
+    height = math.sqrt((bodies[a, SEEN] + bodies[b, SEEN]) / (bodies[a, DUE] + bodies[b, DUE]))
     if height == 0:
         return WORST_FIT
     total = 0.0
     for k in range(member.shape[1]):
         if member[b, k] >= 0:
-            j = surest_joint(member, a, k, prior, rank)
+            j = surest_joint(member, a, k, prior, surest, rank)
             total += place_fit(prior, j, k, spot, member[a, j], member[b, k], height)
-    fit = total / piece[b, 5]
-    if piece[b, 1] > 0:
-        ratio = math.log(max(piece[a, 0], 1e-3) * piece[b, 1] / (piece[a, 1] * max(piece[b, 0], 1e-3)))
-        fit -= SIZE_WEIGHT * ratio * ratio
+    fit = total / bodies[b, COUNT]
+    if bodies[b, DUE] > 0:
+        ratio = max(bodies[a, SEEN], 1e-3) * bodies[b, DUE] / (bodies[a, DUE] * max(bodies[b, SEEN], 1e-3))
+        fit -= SIZE_WEIGHT * math.log(ratio) ** 2
     return fit + agreement(tag_gap(mean, a, mean, b)) if mean.shape[1] > 0 else fit
 
 
 @jit
-def larger_first(a: int, b: int, piece: np.ndarray) -> tuple[int, int]:
+def larger_first(a: int, b: int, bodies: np.ndarray) -> tuple[int, int]:
     """The two pieces, that with more joints first; of equal ones that with the better peak."""
-    if piece[b, 5] > piece[a, 5] or (piece[b, 5] == piece[a, 5] and piece[b, 4] < piece[a, 4]):
-        return b, a
-    return a, b
+    more, better = bodies[b, COUNT] - bodies[a, COUNT], bodies[b, RANK] < bodies[a, RANK]
+    return (b, a) if more > 0 or (more == 0 and better) else (a, b)
 
 
 @jit
 def measure_pieces(
-    member: np.ndarray, spot: np.ndarray, prior: np.ndarray, rank: np.ndarray, single: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """`measure_piece` of all (n, 6), and the numbers of those that may join: lone peaks from score `single` on."""
+    member: np.ndarray,
+    spot: np.ndarray,
+    middle: float,
+    tag: np.ndarray,
+    square: np.ndarray,
+    rank: np.ndarray,
+    single: float,
+    bodies: np.ndarray,
+    mean: np.ndarray,
+) -> np.ndarray:
+    """The numbers of the pieces that may join: lone peaks from score `single` on. Writes their bodies (n, 6) and mean
+    tags (n, L)."""
     n, m = len(member), 0
-    piece, able = np.empty((n, 6), np.float64), np.empty(n, np.int64)
+    able = np.empty(n, np.int64)
     for a in range(n):
-        measure_piece(member, a, spot, prior, rank, piece)
-        score = 0.0
+        count, i = 0, -1
         for k in range(member.shape[1]):
-            if member[a, k] >= 0:
-                score = spot[2, member[a, k]]
-        if piece[a, 5] > 1 or (piece[a, 5] == 1 and score > single):
+            count += member[a, k] >= 0
+            i = max(i, member[a, k])
+        if count > 1 or (count == 1 and spot[2, i] > single):
+            measure_body(member[a], spot, middle, rank, square, bodies[a])
+            mean_tag(member[a], tag, mean[a])
             able[m] = a
             m += 1
-    return piece, able[:m]
+    return able[:m]
 
 
 @jit
 def find_fits(
     member: np.ndarray,
     spot: np.ndarray,
+    middle: float,
     tag: np.ndarray,
     prior: np.ndarray,
+    surest: np.ndarray,
+    square: np.ndarray,
     rank: np.ndarray,
     single: float,
     least: float,
+    bodies: np.ndarray,
+    mean: np.ndarray,
     pair: np.ndarray,
     value: np.ndarray,
 ) -> int:
     """Writes the pairs of pieces that may be one person (m, 2) and how well they fit (m,) as far as there is room;
-    gives how many there are. Pairs are named by a peak of each."""
-    piece, able = measure_pieces(member, spot, prior, rank, single)
-    _, mean = mean_tags(member, tag)
+    gives how many there are. Pairs are named by a peak of each. Also writes `bodies` and `mean` as `measure_pieces`."""
+    able = measure_pieces(member, spot, middle, tag, square, rank, single, bodies, mean)
     found, room = 0, len(pair)
     for u in range(len(able)):
+        one = able[u]
+        x, y, seen, due = bodies[one, CENTRE_X], bodies[one, CENTRE_Y], bodies[one, SEEN], bodies[one, DUE]
         for v in range(u):
-            a, b = able[u], able[v]
-            dx, dy = piece[a, 2] - piece[b, 2], piece[a, 3] - piece[b, 3]
-            near = (dx * dx + dy * dy) * (piece[a, 1] + piece[b, 1]) < piece[a, 0] + piece[b, 0]
+            a, b = one, able[v]
+            dx, dy = x - bodies[b, CENTRE_X], y - bodies[b, CENTRE_Y]
+            near = (dx * dx + dy * dy) * (due + bodies[b, DUE]) < seen + bodies[b, SEEN]
             if not near or have_common_joint(member, a, b):
                 continue
-            a, b = larger_first(a, b, piece)
-            fit = pieces_fit(member, a, b, spot, mean, prior, rank, piece)
+            a, b = larger_first(a, b, bodies)
+            fit = pieces_fit(member, a, b, spot, mean, prior, surest, rank, bodies)
             if fit > least:
                 if found < room:
                     pair[found, 0], pair[found, 1], value[found] = a, b, fit
@@ -162,21 +154,25 @@ def join_by_prior(
     value: np.ndarray,
     found: int,
     spot: np.ndarray,
+    middle: float,
     tag: np.ndarray,
-    rank: np.ndarray,
     prior: np.ndarray,
+    surest: np.ndarray,
+    square: np.ndarray,
+    rank: np.ndarray,
     least: float,
+    bodies: np.ndarray,
+    mean: np.ndarray,
     member: np.ndarray,
     owner: np.ndarray,
 ) -> None:
     """Joins pieces along the first `found` pairs of `find_fits`, best first; grown pieces are judged anew."""
     n = len(member)
-    count, mean = mean_tags(member, tag)
-    piece, first = np.empty((n, 6), np.float64), np.empty(n, np.int64)
-    heir, grown = np.arange(n), np.zeros(n, np.bool_)
-    for a in range(n):
-        measure_piece(member, a, spot, prior, rank, piece)
-        first[a] = piece[a, 4]
+    heir, grown, first = np.empty(n, np.int64), np.empty(n, np.bool_), np.empty(n, np.int64)
+    for u in range(found):
+        for z in range(2):
+            a = pair[u, z]
+            heir[a], grown[a], first[a] = a, False, np.int64(bodies[a, RANK])
     order = order_pairs(pair, value, found, first)
     for u in range(found):
         a, b = pair[order[u], 0], pair[order[u], 1]
@@ -186,13 +182,11 @@ def join_by_prior(
             b = heir[b]
         if a == b or have_common_joint(member, a, b):
             continue
-        a, b = larger_first(a, b, piece)
+        a, b = larger_first(a, b, bodies)
         again = grown[a] or grown[b]
-        if again and pieces_fit(member, a, b, spot, mean, prior, rank, piece) <= least:
+        if again and pieces_fit(member, a, b, spot, mean, prior, surest, rank, bodies) <= least:
             continue
-        for z in range(mean.shape[1]):
-            mean[a, z] = (mean[a, z] * count[a] + mean[b, z] * count[b]) / (count[a] + count[b])
         absorb(member, owner, a, b)
-        measure_piece(member, a, spot, prior, rank, piece)
-        count[a] += count[b]
+        measure_body(member[a], spot, middle, rank, square, bodies[a])
+        mean_tag(member[a], tag, mean[a])
         heir[b], grown[a] = a, True

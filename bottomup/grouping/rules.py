@@ -28,7 +28,7 @@ class Rules(NamedTuple):
     score_weight: float = 0.5  # of the peaks' mean score beside the tag distance
     prior_least: float = -2.3  # mean log density from which two pieces are one person
     prior_single: float = 0.45  # lone peaks from this score on may join by the prior
-    sweeps: int = 2  # how often all joints are given anew
+    sweeps: int = 3  # how often all joints are given anew
     person_joints: int = 3  # so many joints (or all, where a skeleton has fewer) make pieces people, who bid
     person_least: float = 0.9  # lowest sum of the scores of a person's best joints, as many as that or fewer
     shadow_share: float = 0.75  # share of a person's joints that lie on a better person's: then it is a shadow

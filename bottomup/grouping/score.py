@@ -18,25 +18,20 @@ SHRINK = 0.5  # of all joints: how many joints of score 0 are added before the m
 
 @jit
 def limb_agreement(
-    member: np.ndarray, limbs: np.ndarray, begin: np.ndarray, other: np.ndarray, field: np.ndarray
-) -> np.ndarray:
-    """Mean field (n,) of every piece's limbs with both ends found, at most 1; a limb without a candidate counts 0.
+    person: np.ndarray, limbs: np.ndarray, begin: np.ndarray, other: np.ndarray, field: np.ndarray
+) -> float:
+    """Mean field of the limbs of a person (K,) with both ends found, at most 1; a limb without a candidate counts 0.
 
     begin (n + 1,), other, field: the candidate limbs by peak, as `fields_of_peaks` gives them."""
-    n = len(member)
-    total = np.zeros(n, np.float64)
-    for a in range(n):
-        due = 0
-        for e in range(len(limbs)):
-            i, j = member[a, limbs[e, 0]], member[a, limbs[e, 1]]
-            if i < 0 or j < 0:
-                continue
-            due += 1
-            for at in range(begin[i], begin[i + 1]):
-                if other[at] == j:
-                    total[a] += field[at]
-        total[a] = min(total[a] / max(due, 1), 1.0)
-    return total
+    due, total = 0, 0.0
+    for e in range(len(limbs)):
+        i, j = person[limbs[e, 0]], person[limbs[e, 1]]
+        if i < 0 or j < 0:
+            continue
+        due += 1
+        for at in range(begin[i], begin[i + 1]):
+            total += field[at] if other[at] == j else 0.0
+    return min(total / max(due, 1), 1.0)
 
 
 @jit
@@ -54,41 +49,53 @@ def sum_of_best(scores: np.ndarray, count: int) -> float:
 
 
 @jit
-def piece_scores(
-    member: np.ndarray, spot: np.ndarray, rank: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Score (n,) of every piece, 0 for those that are no people, and the rank of its best peak (n,).
+def piece_score(person: np.ndarray, spot: np.ndarray, fewest: int, best: int, least: float, each: np.ndarray) -> float:
+    """Score of a piece (K,) but for the fields, 0 if it is no person.
 
-    trust: (n,) factor of each piece. A person has `fewest` joints or more, and the scores of the best
-    `best` of them add up to `least` or more: of few joints all must be sure."""
-    n, K = member.shape
-    score, first, each = np.zeros(n, np.float64), np.empty(n, np.int64), np.empty(K, np.float64)
-    for a in range(n):
-        count, total, first[a] = 0, 0.0, n
-        for k in range(K):
-            each[k] = 0.0
-            if member[a, k] >= 0:
-                each[k] = min(spot[2, member[a, k]], 1.0)
-                first[a] = min(first[a], rank[member[a, k]])
-                count += 1
-                total += each[k]
-        if count >= fewest and sum_of_best(each, best) >= least:
-            score[a] = (1 + SHRINK) * total / (count + SHRINK * K) * trust[a]
-    return score, first
+    A person has `fewest` joints or more, and the scores of the best `best` of them add up to `least` or more: of few
+    joints all must be sure. each: (K,) room to work in."""
+    K, count, total = len(person), 0, 0.0
+    for k in range(K):
+        i = person[k]
+        each[k] = min(spot[2, i], 1.0) if i >= 0 else 0.0
+        count += i >= 0
+        total += each[k]
+    if count < fewest or total < least or sum_of_best(each, best) < least:
+        return 0.0
+    return (1 + SHRINK) * total / (count + SHRINK * K)
 
 
 @jit
 def people_of_pieces(
-    spot: np.ndarray, rank: np.ndarray, member: np.ndarray, trust: np.ndarray, fewest: int, best: int, least: float
+    spot: np.ndarray,
+    rank: np.ndarray,
+    member: np.ndarray,
+    fewest: int,
+    best: int,
+    least: float,
+    limbs: np.ndarray,
+    begin: np.ndarray,
+    other: np.ndarray,
+    field: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (P, K, 3) and scores (P,), float32, of the pieces that are people, best first.
 
-    trust: (n,) factor of each piece's score. fewest, best, least: see `piece_scores`."""
+    fewest, best, least: see `piece_score`. limbs: (E, 2), none without fields. begin, other, field: see
+    `limb_agreement`."""
     n, K = member.shape
-    score, first = piece_scores(member, spot, rank, trust, fewest, best, least)
-    order, P = np.arange(n), 0
+    score, first, each = np.empty(n, np.float64), np.empty(n, np.int64), np.empty(K, np.float64)
+    able, P = np.empty(n, np.int64), 0
     for a in range(n):
-        P += score[a] > 0
+        score[a] = piece_score(member[a], spot, fewest, best, least, each)
+        if score[a] > 0:
+            if len(limbs) > 0:
+                score[a] *= (1 + limb_agreement(member[a], limbs, begin, other, field)) / 2
+            first[a] = n
+            for k in range(K):
+                first[a] = min(first[a], rank[member[a, k]] if member[a, k] >= 0 else n)
+            able[P] = a
+            P += 1
+    order = able[:P]
     sort_best_first(order, score, first)
     joints, scores = np.zeros((P, K, 3), np.float32), np.empty(P, np.float32)
     for p in range(P):

@@ -29,45 +29,42 @@ def boxes_of(joints: np.ndarray) -> np.ndarray:
 
 @jit
 def is_shadow(
-    joints: np.ndarray, boxes: np.ndarray, a: int, b: int, side: np.ndarray, share: float, reach: float
+    joints: np.ndarray, boxes: np.ndarray, a: int, b: int, mirror: np.ndarray, share: float, reach: float
 ) -> bool:
     """Whether at least `share` of person b's joints lie where person a has the same joint or its mirror image.
 
-    joints: (P, K, 3), score 0: missing. boxes: (P, 4) around them. side: (K,) the smaller index of a
-    joint and its mirror image. reach: how near, as a share of the diagonal of the box around a."""
+    joints: (P, K, 3), score 0: missing. boxes: (P, 4) around them. mirror: (K,) each joint's mirror image.
+    reach: how near, as a share of the diagonal of the box around a."""
     width, height = boxes[a, 2] - boxes[a, 0], boxes[a, 3] - boxes[a, 1]
     near = reach * reach * (width * width + height * height)
     margin = math.sqrt(near)
     if (
-        boxes[b, 0] > boxes[a, 2] + margin
-        or boxes[b, 1] > boxes[a, 3] + margin
-        or boxes[b, 2] < boxes[a, 0] - margin
-        or boxes[b, 3] < boxes[a, 1] - margin
+        (boxes[b, 0] > boxes[a, 2] + margin)
+        | (boxes[b, 1] > boxes[a, 3] + margin)
+        | (boxes[b, 2] < boxes[a, 0] - margin)
+        | (boxes[b, 3] < boxes[a, 1] - margin)
     ):
         return False
-    K, count, shared = joints.shape[1], 0, 0
-    for k in range(K):
-        if joints[b, k, 2] <= 0:
-            continue
-        count += 1
-        for j in range(K):
-            if side[j] == side[k] and joints[a, j, 2] > 0:
-                dx = np.float64(joints[a, j, 0]) - joints[b, k, 0]
-                dy = np.float64(joints[a, j, 1]) - joints[b, k, 1]
-                if dx * dx + dy * dy < near:
-                    shared += 1
-                    break
+    count, shared = 0, 0
+    for k in range(joints.shape[1]):  # without branches, which nobody could foresee
+        x, y, other = np.float64(joints[b, k, 0]), np.float64(joints[b, k, 1]), mirror[k]
+        dx, dy = joints[a, k, 0] - x, joints[a, k, 1] - y
+        ex, ey = joints[a, other, 0] - x, joints[a, other, 1] - y
+        here = (joints[a, k, 2] > 0) & (dx * dx + dy * dy < near)
+        there = (joints[a, other, 2] > 0) & (ex * ex + ey * ey < near)
+        count += joints[b, k, 2] > 0
+        shared += (joints[b, k, 2] > 0) & (here | there)
     return shared >= share * count
 
 
 @jit
-def without_shadows(joints: np.ndarray, side: np.ndarray, share: float, reach: float) -> np.ndarray:
+def without_shadows(joints: np.ndarray, mirror: np.ndarray, share: float, reach: float) -> np.ndarray:
     """Numbers of the people (P, K, 3), best first, that are no shadows of better ones."""
     boxes, kept, P = boxes_of(joints), np.empty(len(joints), np.int64), 0
     for b in range(len(joints)):
         shadow = False
         for p in range(P):
-            if is_shadow(joints, boxes, kept[p], b, side, share, reach):
+            if is_shadow(joints, boxes, kept[p], b, mirror, share, reach):
                 shadow = True
                 break
         if not shadow:

@@ -25,12 +25,12 @@ def vertex(left: float, middle: float, right: float, far: float, half: float) ->
     """Offset and log gain of a gaussian's top from values at -far, +-half (flat top; 0: one cell) and far.
 
     Values are positive line sums; middle is not below the others. Offset in cells, within +-far / 2."""
-    a, b, c = math.log(left), math.log(middle), math.log(right)
-    bend = (a - b) + (c - b)
+    back, ahead = math.log(left / middle), math.log(right / middle)
+    bend = back + ahead
     if bend >= 0:
         return 0.0, 0.0
     room = far * far - half * half
-    offset = min(max((a - c) / bend * room / (2 * far), -far / 2), far / 2)
+    offset = min(max((back - ahead) / bend * room / (2 * far), -far / 2), far / 2)
     return offset, min(-bend / room * (half * half + offset * offset) / 2, MOST_GAIN)
 
 
@@ -45,11 +45,11 @@ def edge_offset(border: float, inner: float, step: float, sigma: float) -> float
 def line_sum(flat: np.ndarray, first: int, stride: int, count: int) -> float:
     """Sum of `count` cells of a flattened plane, from both ends inwards, so that mirroring does not change it."""
     total = 0.0
-    for i in range(count // 2):
+    for i in range((count + 1) // 2):
         near, far = np.uint64(first + i * stride), np.uint64(first + (count - 1 - i) * stride)
-        total += np.float64(flat[near]) + np.float64(flat[far])  # unsigned: no wrap-around test
-    if count % 2:
-        total += np.float64(flat[np.uint64(first + count // 2 * stride)])
+        total += np.float64(flat[near]) + (
+            np.float64(flat[far]) if far != near else 0.0
+        )  # unsigned: no wrap-around test
     return total
 
 
@@ -75,20 +75,28 @@ def place_along(
     spare = reach if reach > 0 else min(step, length - 1)
     top, count = max(first - spare, 0), min(last + spare, breadth - 1) + 1
     base, count = top * across, count - top
-    middle, half = (low + high) / 2, (high - low) / 2
     here = line_sum(flat, base + low * along, across, count)
-    if high > low:
-        here = (here + line_sum(flat, base + high * along, across, count)) / 2
+    here = (here + line_sum(flat, base + high * along, across, count)) / 2
+    left = line_sum(flat, base + max(low - spare, 0) * along, across, count)
+    right = line_sum(flat, base + min(high + spare, length - 1) * along, across, count)
+    return place_by_sums(left, here, right, low, high, length, reach, spare, sigma)
+
+
+@jit
+def place_by_sums(
+    left: float, here: float, right: float, low: int, high: int, length: int, reach: int, spare: int, sigma: float
+) -> tuple[float, float]:
+    """Place and log gain of a top of cells low..high of `length`, from the line sums `reach` to its left and right; at
+    the border, where reach is 0, by the one `spare` further in."""
+    middle, half, least = (low + high) / 2, (high - low) / 2, FLOOR * here
     inner = high + spare if low == 0 else low - spare
     if here <= 0 or (reach == 0 and (inner < 0 or inner >= length or inner == low)):
         return middle, 0.0
     if reach == 0:
-        beside = max(line_sum(flat, base + inner * along, across, count), FLOOR * here)
-        offset = edge_offset(here, beside, spare, sigma)
+        offset = edge_offset(here, max(right if low == 0 else left, least), spare, sigma)
         place = high + on_grid(offset, CELLS) if low == 0 else low - on_grid(offset, CELLS)
         return place, min(offset * offset / (2 * sigma * sigma), MOST_GAIN)
-    left = max(line_sum(flat, base + (low - reach) * along, across, count), FLOOR * here)
-    right = max(line_sum(flat, base + (high + reach) * along, across, count), FLOOR * here)
+    left, right = max(left, least), max(right, least)
     if left > here or right > here:
         return middle, 0.0
     offset, gain = vertex(left, here, right, half + reach, half)
@@ -97,17 +105,17 @@ def place_along(
 
 @jit
 def place_peak(
-    flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, spot: np.ndarray, n: int
+    flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, peaks: np.ndarray, n: int
 ) -> None:
-    """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to spot[:, n]."""
+    """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to peaks[n]."""
     gain = 0.0
     for axis in range(2):
         length, along, breadth, across = (w, 1, h, w) if axis == 0 else (h, w, w, 1)
         low, high, first, last = boxes[i, axis], boxes[i, axis + 2], boxes[i, 1 - axis], boxes[i, 3 - axis]
         place, more = place_along(flat, low, high, length, along, first, last, breadth, across, sigma)
-        spot[axis, n] = place
+        peaks[n, axis] = place
         gain += more
-    spot[2, n] = np.float32(flat[boxes[i, 4]] * math.exp(gain))
+    peaks[n, 2] = np.float32(flat[boxes[i, 4]] * math.exp(gain))
 
 
 @jit

@@ -9,9 +9,16 @@ def pieces_of(member):
     return sorted(sorted(int(i) for i in row if i >= 0) for row in member if (row >= 0).any())
 
 
+def singles(start):
+    n, K = start[-1], len(start) - 1
+    member, owner = np.empty((n, K), np.int64), np.empty(n, np.int64)
+    single_pieces(np.asarray(start), member, owner)
+    return member, owner
+
+
 def joined(start, pairs, scores, rank=None):
     start = np.array(start)
-    member, owner = single_pieces(start)
+    member, owner = singles(start)
     n = start[-1]
     pair = np.array(pairs, np.int64).reshape(-1, 2)
     connect(pair, np.array(scores, np.float64), len(pair), np.arange(n) if rank is None else rank, member, owner)
@@ -30,14 +37,14 @@ def plain_pieces(start, pairs, scores):
 
 
 def test_every_peak_starts_as_a_piece_of_its_own():
-    member, owner = single_pieces(np.array([0, 2, 2, 3]))
+    member, owner = singles(np.array([0, 2, 2, 3]))
     assert member.tolist() == [[0, -1, -1], [1, -1, -1], [-1, -1, 2]]
     assert owner.tolist() == [0, 1, 2]
-    assert single_pieces(np.zeros(4, np.int64))[0].shape == (0, 3)
+    assert singles(np.zeros(4, np.int64))[0].shape == (0, 3)
 
 
 def test_a_piece_takes_over_another():
-    member, owner = single_pieces(np.array([0, 1, 2, 3]))
+    member, owner = singles(np.array([0, 1, 2, 3]))
     assert not have_common_joint(member, 0, 2)
     absorb(member, owner, 0, 2)
     assert member.tolist() == [[0, -1, 2], [-1, 1, -1], [-1, -1, -1]]

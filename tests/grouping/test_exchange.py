@@ -6,28 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bottomup.core import Skeleton
-from bottomup.grouping import group
-from bottomup.grouping.bids import (
-    CENTRE_X,
-    CENTRE_Y,
-    COUNT,
-    HEIGHT,
-    SIZE,
-    Bids,
-    Evidence,
-    add_fields,
-    expected_place,
-    fields_of_peaks,
-    measure_person,
-    write_bids,
-)
-from bottomup.grouping.exchange import award, exchange_joints, next_bid, people_with, settle, share_peaks
+from bottomup.grouping import bids, group
+from bottomup.grouping.bids import add_fields, expected_place, fields_of_peaks, keep_best, see_joints, sum_expectations
+from bottomup.grouping.bodies import COLUMNS, RANK, measure_body
+from bottomup.grouping.exchange import FREE, HELD, award, bid_of_person, evidence_of, exchange_joints, people_with
 from bottomup.grouping.tables import tables_of
 
 BODY = np.array([(0.5, 0.05), (0.5, 0.2), (0.3, 0.3), (0.7, 0.3), (0.5, 0.55), (0.5, 0.95)])
-BIDS = Bids()
-WITHOUT_FIELDS = BIDS._replace(limb_due=0.0)
 TALL = 40.0  # cells
+MIDDLE = 31.5  # column
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +33,35 @@ def two_bodies(gap=60.0, noise=0.0):
 
 
 def evidence(skeleton, peaks, start, *, limbs=(), tag=None):
-    """All that bids go by; limbs: (one peak, the other, field)."""
+    """All that `exchange_joints` goes by, by name; limbs: (one peak, the other, field)."""
     tables, n = tables_of(skeleton), len(peaks)
     pair = np.array([limb[:2] for limb in limbs], np.int64).reshape(-1, 2)
-    field = np.array([limb[2] for limb in limbs], np.float64)
+    begin, other, value = np.empty(n + 2, np.int64), np.empty(2 * len(limbs), np.int64), np.empty(2 * len(limbs))
+    fields_of_peaks(n, pair, np.array([limb[2] for limb in limbs], np.float64), len(limbs), begin, other, value)
     tag = np.zeros((n, 0)) if tag is None else np.asarray(tag, np.float64).reshape(n, -1)
     rank = np.argsort(np.argsort(-peaks[:, 2], kind="stable"))
     columns = np.ascontiguousarray(peaks.T, np.float64)
-    body = (tables.expect, tables.square, tables.beside)
-    return Evidence(columns, np.asarray(start), rank, tag, *body, *fields_of_peaks(n, pair, field, len(limbs)))
+    return {
+        "spot": columns, "start": np.asarray(start), "rank": rank, "tag": tag, "middle": MIDDLE,
+        "expect": tables.expect, "square": tables.square, "beside": tables.beside,
+        "begin": begin, "other": other, "field": value,
+    }  # fmt: skip
 
 
-def measured(person, known):
-    """Size, mean tag (1, L) and rank of the best peak of a person (K,)."""
-    size, mean = np.empty(SIZE), np.empty((1, known.tag.shape[1]))
-    return size, mean, measure_person(person, known, size, mean[0])
+def exchanged(known, member, *, limb_due=0.0, share=False):
+    """The members after two sweeps, in place."""
+    exchange_joints(*known.values(), limb_due, 2, 3, share, member)
+
+
+def bids_of(person, known, least=-99.0, limb_due=bids.LIMB_DUE):
+    """What a person bids: for every joint a dictionary from peaks to bids."""
+    K = len(person)
+    body, count = np.empty(COLUMNS), np.empty(K, np.int64)
+    peak, worth = np.empty((K, bids.MOST_BIDS), np.int64), np.empty((K, bids.MOST_BIDS), np.float32)
+    room = evidence_of(known["spot"], known["tag"], MIDDLE, known["expect"])
+    bid_of_person(person, np.ones(K, bool), least, limb_due, room, *known.values(), body, peak, worth, count)
+    assert not room.fields.any()
+    return [dict(zip(peak[k, : count[k]].tolist(), worth[k, : count[k]].tolist(), strict=True)) for k in range(K)]
 
 
 def members(*rows):
@@ -74,31 +75,30 @@ STARTS = np.arange(0, 13, 2)
 RIGHT = members([0, 2, 4, 6, 8, 10], [1, 3, 5, 7, 9, 11])
 
 
-def bid_of(skeleton, known, member, a, k, i, bids=BIDS):
-    """Reference: what person a bids for peak i as joint k, term by term as the definition has it."""
-    tables, person = tables_of(skeleton), member[a]
-    worth = bids.height * float(known.spot[2, i])
+def bid_of(skeleton, known, person, k, i):
+    """Reference: what a person bids for peak i as joint k, term by term as the definition has it."""
+    tables = tables_of(skeleton)
+    worth = 0.3 * float(known["spot"][2, i])
     for j in [j for j in tables.beside[k] if j >= 0 and person[j] >= 0]:
-        own = range(known.begin[i], known.begin[i + 1])
-        fields = [known.field[at] for at in own if known.other[at] == person[j]]
-        worth += sum(fields) - bids.limb_due
-    if known.tag.shape[1]:
-        mean = np.mean([known.tag[p] for p in person if p >= 0], 0)
-        worth += bids.tag * max(1 - 2 * np.mean((known.tag[i] - mean) ** 2), -3)
+        own = range(known["begin"][i], known["begin"][i + 1])
+        fields = [known["field"][at] for at in own if known["other"][at] == person[j]]
+        worth += sum(fields) - bids.LIMB_DUE
+    if known["tag"].shape[1]:
+        mean = np.mean([known["tag"][p] for p in person if p >= 0], 0)
+        worth += 0.25 * max(1 - 2 * np.mean((known["tag"][i] - mean) ** 2), -3)
     if len(tables.prior):
-        worth += bids.place * (max(place_of(tables, known, person, k, i), bids.place_worst) + bids.place_usual)
+        worth += 0.2 * (max(place_of(tables, known, person, k, i), -6) + 1.5)
     return worth
 
 
 def place_of(tables, known, person, k, i):
     """Reference: the mean log density over the person's joints, weighted by how sure they are."""
     here = [j for j in range(6) if person[j] >= 0]
-    spot = known.spot[:2].T
+    spot = known["spot"][:2].T
     seen = sum(np.sum((spot[person[j]] - spot[person[m]]) ** 2.0) for j in here for m in here)
     height = np.sqrt(seen / sum(tables.prior[j, m, 6] for j in here for m in here if j != m))
     others = [j for j in here if j != k]
     say = np.exp([-0.7 * float(tables.prior[j, k, 5]) for j in others])
-    say[say <= 0.05 * say.max()] = 0
     total = 0.0
     for weight, j in zip(say, others, strict=True):
         mean_x, mean_y, xx, xy, yy, logdet, _ = tables.prior[j, k].astype(float)
@@ -108,8 +108,9 @@ def place_of(tables, known, person, k, i):
 
 
 def test_limbs_are_found_by_either_end():
-    begin, other, field = fields_of_peaks(4, np.array([[0, 2], [0, 3], [9, 9]]), np.array([0.5, 0.25, 9.0]), 2)
-    assert begin.tolist() == [0, 2, 2, 3, 4]
+    begin, other, field = np.empty(6, np.int64), np.empty(4, np.int64), np.empty(4)
+    fields_of_peaks(4, np.array([[0, 2], [0, 3], [9, 9]]), np.array([0.5, 0.25, 9.0]), 2, begin, other, field)
+    assert begin[:5].tolist() == [0, 2, 2, 3, 4]
     assert other.tolist() == [2, 3, 0, 0] and field.tolist() == [0.5, 0.25, 0.5, 0.25]
 
 
@@ -124,69 +125,65 @@ def test_bids_follow_their_definition(lizard, drawn, seed, with_prior):
     known = evidence(skeleton, two_bodies(25, 1.5), STARTS, limbs=limbs, tag=rng.normal(0, 1, (12, 2)))
     member = RIGHT.copy()
     member[rng.integers(2), rng.integers(6)] = -1
-    fields, bid, peak, worth = np.zeros(12), np.empty(12), np.empty(12, np.int64), np.empty(12)
-    for a in (0, 1):
-        size, mean, _ = measured(member[a], known)
-        for k in range(6):
-            expected = [bid_of(skeleton, known, member, a, k, i) for i in (2 * k, 2 * k + 1)]
-            for least in (-99.0, BIDS.least):
-                end = write_bids(member[a], k, size, mean, 0, known, BIDS, least, fields, bid, peak, worth, 1)
-                good = [z for z in (0, 1) if expected[z] > least]
-                assert peak[1:end].tolist() == [2 * k + z for z in good]
-                np.testing.assert_allclose(worth[1:end], [expected[z] for z in good], atol=1e-4)
-    assert not fields.any()
+    for person in member[:2]:
+        for least in (-99.0, bids.LEAST):
+            found = bids_of(person, known, least)
+            for k in range(6):
+                expected = {i: bid_of(skeleton, known, person, k, i) for i in (2 * k, 2 * k + 1)}
+                assert found[k] == pytest.approx({i: v for i, v in expected.items() if v > least}, abs=1e-4)
 
 
 def test_a_joint_is_expected_where_the_body_has_it(lizard):
-    known = evidence(lizard, two_bodies(), STARTS)
-    size, _, _ = measured(RIGHT[0], known)
-    size[HEIGHT] = TALL
-    p0, xx, yy, xy, x, y = expected_place(RIGHT[0], known.expect[4], size, known.spot)
-    top = np.linalg.solve([[2 * xx, xy], [xy, 2 * yy]], [-x, -y]) + size[[CENTRE_X, CENTRE_Y]]
-    np.testing.assert_allclose(top, known.spot[:2, 8], atol=0.6)
-    assert expected_place(members([-1] * 6)[0], known.expect[4], size, known.spot)[1] == 0
+    known, body, seen, sums, place = (
+        evidence(lizard, two_bodies(), STARTS),
+        np.empty(6),
+        np.zeros((3, 8)),
+        np.empty(8),
+        np.empty(6),
+    )
+    measure_body(RIGHT[0], known["spot"], MIDDLE, known["rank"], known["square"], body)
+    see_joints(RIGHT[0], body, known["spot"], MIDDLE, seen)
+    sum_expectations(seen, known["expect"], 4, sums)
+    expected_place(body, sums, place)
+    np.testing.assert_allclose(place[:2] + (MIDDLE, 0), known["spot"][:2, 8], atol=0.6)
+    see_joints(np.full(6, -1), np.zeros(6), known["spot"], MIDDLE, seen)
+    sum_expectations(seen, known["expect"], 4, sums)
+    assert sums[0] == 0
 
 
-def test_people_are_pieces_with_enough_joints_and_are_measured(lizard):
-    known = evidence(lizard, two_bodies(), STARTS, tag=np.tile([1.0, 5.0], 6))
+def test_people_are_pieces_with_enough_joints():
     member = members([0, 2, 4, -1, 8, -1], [1, 3, -1, -1, -1, -1])
     assert people_with(member, 3).tolist() == [0] and people_with(member, 2).tolist() == [0, 1]
-    size, mean, best = measured(member[0], known)
-    assert size[HEIGHT] == pytest.approx(TALL, rel=0.1) and size[COUNT] == 4 and best == 0 and mean.tolist() == [[1]]
-    np.testing.assert_allclose(size[[CENTRE_X, CENTRE_Y]], known.spot[:2, [0, 2, 4, 8]].mean(1))
-    assert measured(members([-1] * 6)[0], known)[2] == 12
 
 
-def test_the_best_bid_wins_and_a_peak_goes_to_one_person():
-    member, taken = members([0, 2, 4, -1, -1, -1], [1, 3, 5, -1, -1, -1]), np.zeros(12, bool)
-    taken[[0, 1, 2, 3, 4, 5]] = True
-    able, moved, rank, winner = np.array([0, 1]), np.zeros(2, bool), np.arange(12), np.full(12, -1)
-    span, peak, worth = np.array([[1, 3], [0, 1]]), np.array([4, 4, 5]), np.array([0.9, 0.8, 0.7])
-    bidding, first = np.ones(2, bool), np.array([0, 1])
-    settle(2, able, bidding, span, peak, worth, rank, first, taken, winner, member, moved)
-    assert member[1, 2] == 4 and member[0, 2] == 5 and moved.all() and (winner == -1).all()
-    span[0, 1] = 2  # only the first peak is bid for
-    settle(2, able, bidding, span, peak, worth, rank, first, taken, winner, member, moved)
-    assert member[1, 2] == 4 and member[0, 2] == -1 and not taken[5]
-    bidding[:] = False
-    settle(2, able, bidding, span[:, [0, 0]], peak, worth, rank, first, taken, winner, member, moved)
-    assert member[1, 2] == 4  # who does not bid keeps what there is
+@given(st.lists(st.integers(-2, 2), max_size=20), st.permutations(range(20)))
+def test_the_best_bids_are_kept_best_first(values, rank):
+    bid, rank = np.array([9, *values, 9], np.float32), np.array([99, *rank, 99])
+    peak, worth = np.zeros((2, bids.MOST_BIDS), np.int64), np.zeros((2, bids.MOST_BIDS), np.float32)
+    end = len(values) + 1
+    count = keep_best(1, end, -1.0, bid, rank, np.empty(len(bid), np.int64), 1, peak, worth)
+    best = sorted((i for i in range(1, end) if bid[i] > -1), key=lambda i: (-bid[i], rank[i]))[: bids.MOST_BIDS]
+    assert peak[1, :count].tolist() == best and worth[1, :count].tolist() == bid[best].tolist()
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 3)), max_size=25))
 def test_awards_are_those_of_going_through_all_bids_from_the_best_down(rows):
-    bids = sorted({(u, i): value for u, i, value in rows}.items())
-    span = np.array([[sum(u < p for (u, _), _ in bids), sum(u <= p for (u, _), _ in bids)] for p in range(5)])
-    peak, worth = np.array([i for (_, i), _ in bids], np.int64), np.array([v for _, v in bids], np.float64)
-    rank, first, taken = np.array([3, 0, 5, 1, 4, 2]), np.array([4, 0, 3, 1, 2]), np.arange(6) == 5
-    won, winner = np.empty(5, np.int64), np.full(6, -1)
-    award(span, peak, worth, rank, first, taken, winner, won)
+    rank, first = np.array([3, 0, 5, 1, 4, 2]), [4, 0, 3, 1, 2]
+    given_bids = sorted(
+        {(u, i): v for u, i, v in rows}.items(), key=lambda bid: (-bid[1], first[bid[0][0]], rank[bid[0][1]])
+    )
+    peak, worth, count = np.zeros((5, 1, 6), np.int64), np.zeros((5, 1, 6), np.float32), np.zeros((5, 1), np.int64)
     plain: dict[int, int] = {}
-    for (u, i), _ in sorted(bids, key=lambda bid: (-bid[1], first[bid[0][0]], rank[bid[0][1]])):
-        if u not in plain and i not in plain.values() and not taken[i]:
+    for (u, i), value in given_bids:
+        peak[u, 0, count[u, 0]], worth[u, 0, count[u, 0]] = i, value
+        count[u, 0] += 1
+        if u not in plain and i not in plain.values() and i != 5:
             plain[u] = i
-    assert {u: int(peak[won[u]]) for u in range(5) if won[u] >= 0} == plain
-    assert {int(i) for i in np.flatnonzero(winner >= 0)} == set(plain.values())
+    bodies, holder, won = np.zeros((5, COLUMNS)), np.array([FREE] * 5 + [HELD]), np.empty(5, np.int64)
+    bodies[:, RANK] = first
+    award(0, peak, worth, count, bodies, holder, won)
+    assert {u: int(peak[u, 0, won[u]]) for u in range(5) if won[u] < count[u, 0]} == plain
+    assert {int(holder[i]): i for i in range(5) if holder[i] >= 0} == plain
 
 
 @pytest.mark.parametrize("by", ["place", "fields", "tags"])
@@ -202,7 +199,7 @@ def test_joints_that_two_people_exchanged_go_back(lizard, drawn, by):
         tag=tag,
     )
     member = members([0, 2, 5, 6, 8, 10], [1, 3, 4, 7, 9, 11])  # the left feet are the other's
-    exchange_joints(known, tables_of(lizard).side, BIDS if by == "fields" else WITHOUT_FIELDS, 2, 3, member)
+    exchanged(known, member, limb_due=bids.LIMB_DUE if by == "fields" else 0.0)
     assert np.array_equal(member[:2], RIGHT[:2])
 
 
@@ -210,7 +207,7 @@ def test_a_joint_far_from_its_place_is_given_up(lizard):
     peaks = two_bodies()
     peaks[8, 0] -= 0.6 * TALL
     member = RIGHT.copy()
-    exchange_joints(evidence(lizard, peaks, STARTS), tables_of(lizard).side, WITHOUT_FIELDS, 2, 3, member)
+    exchanged(evidence(lizard, peaks, STARTS), member)
     assert member[0].tolist() == [0, 2, 4, 6, -1, 10] and member[1].tolist() == RIGHT[1].tolist()
 
 
@@ -218,25 +215,21 @@ def test_equal_bids_go_by_rank_and_nothing_depends_on_the_order_of_people(lizard
     peaks = two_bodies(0.0)
     peaks[1::2, :2] = peaks[::2, :2]  # two people in one place
     known = evidence(lizard, peaks, STARTS)
-    side = tables_of(lizard).side
     one, other = RIGHT.copy(), RIGHT[[1, 0, *range(2, 12)]].copy()
     for member in (one, other):
-        exchange_joints(known, side, WITHOUT_FIELDS, 2, 3, member)
+        exchanged(known, member)
     assert {tuple(row) for row in one[:2]} == {tuple(row) for row in other[:2]}
-    known.spot[2] = 0.8
-    size, mean, _ = measured(one[0], known)
-    room = np.zeros(12), np.empty(12), np.empty(12, np.int64), np.empty(12)
-    assert write_bids(one[0], 4, size, mean, 0, known, WITHOUT_FIELDS, BIDS.least, *room, 0) == 2
-    assert next_bid(0, 2, *room[2:], known.rank, -1) == 0 and room[2].tolist()[:2] == [8, 9]
-    assert room[3][0] == room[3][1]  # equal bids go to the better peak
 
 
 def test_a_peak_is_shared_if_enough_is_bid(lizard):
     peaks = two_bodies(8.0)
-    for share, shared in ((0.6, True), (5.0, False)):
+    for gap, shared in ((0, True), (0.4 * TALL, False)):
         member = renumbered(members([0, 2, 4, 6, -1, 10], [1, 3, 5, 7, 9, 11]))
-        known = evidence(lizard, np.delete(peaks, 8, 0), [0, 2, 4, 6, 8, 9, 11])
-        share_peaks(known, WITHOUT_FIELDS._replace(share=share), member)
+        moved = np.delete(peaks, 8, 0)
+        moved[8, 1] += gap / 4
+        moved[[1, 3, 5, 7, 10], 0] += gap  # the other's body stands further away
+        moved[8, 0] += gap
+        exchanged(evidence(lizard, moved, [0, 2, 4, 6, 8, 9, 11]), member, share=True)
         assert (member[0, 4] == 8) == shared and member[1, 4] == 8
 
 
@@ -247,16 +240,19 @@ def renumbered(member):
 
 def test_people_of_few_joints_share_nothing(lizard):
     member = members([0, 2, 4, -1, -1, -1], [1, 3, 5, 7, 9, 11])
-    share_peaks(evidence(lizard, two_bodies(8.0), STARTS), BIDS, member)
+    peaks = two_bodies(8.0)
+    known = evidence(lizard, np.delete(peaks, [6, 8, 10], 0), [0, 2, 4, 6, 7, 8, 9])
+    member = np.full((9, 6), -1)
+    member[:2] = [0, 2, 4, -1, -1, -1], [1, 3, 5, 6, 7, 8]
+    exchanged(known, member, share=True)
     assert (member[0] >= 0).sum() == 3
 
 
 def test_fields_are_added_and_taken_away_again(lizard):
     known = evidence(lizard, two_bodies(), STARTS, limbs=[(2, 8, 0.5), (8, 10, 0.25), (9, 10, 0.125)])
-    fields = np.zeros(12)
-    links = (known.beside[4], known.begin, known.other, known.field)
-    assert add_fields(RIGHT[0], *links, 1.0, fields) == 2  # neck and tail
-    assert fields[8] == 0.75 and fields[9] == 0.125
+    fields, links = np.zeros(12, np.float32), (known["begin"], known["other"], known["field"])
+    add_fields(RIGHT[0], *links, 1.0, fields)
+    assert fields[[2, 8, 9, 10]].tolist() == [0.5, 0.75, 0.125, 0.25]
     add_fields(RIGHT[0], *links, -1.0, fields)
     assert not fields.any()
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bottomup.grouping.limbs import bilinear, field_along, find_limbs, limb_integral, may_be_limbs, pair_strength
+from bottomup.grouping.limbs import ASIDE, bilinear, find_limbs, limb_integral, may_be_limbs, pair_strength, within
 
 GRID = 8192  # peaks lie on a grid of so many steps a cell
 anywhere = st.integers(-GRID, 30 * GRID).map(lambda steps: steps / GRID)
@@ -14,11 +14,6 @@ row = st.one_of(st.integers(0, 23 * GRID), st.integers(0, 23 * 2).map(lambda hal
     lambda steps: steps / GRID
 )
 RULES = (2.0, 0.3, 0.08, 0.7)  # reach, score of short limbs, level of agreement, share
-
-
-def steps(*cells):
-    """Cells in grid steps."""
-    return [round(GRID * place) for place in cells]
 
 
 def noise(seed=0, h=24, w=30):
@@ -38,21 +33,22 @@ def plain_value(plane, x, y):
     return total
 
 
-def plain_nearest(plane, x, y):
-    """Reference: the nearest cell; half-way between cells bilinear."""
-    if (x + 0.5) % 1 == 0 or (y + 0.5) % 1 == 0:
-        return plain_value(plane, x, y)
-    return float(plane[int(np.floor(y + 0.5)), int(np.floor(x + 0.5))])
-
-
 def plain_integral(field, a, b, agrees, share):
-    """Reference: mean over evenly spread samples, 0 where too few agree."""
+    """Reference: mean over evenly spread samples of the nearest cells, half-way between columns of that nearer to the
+    sample's own end, 0 where too few agree."""
     along = np.subtract(b, a)
     length = np.hypot(*along)
-    n = 2 * min(max(int(length + 1) // 2, 3), 6)
-    steps = [np.round(along * (i + 0.5) / n * 8192) / 8192 for i in range(n // 2)]  # on the grid, from both ends
-    at = [np.add(a, step) for step in steps] + [np.subtract(b, step) for step in steps]
-    values = [(plain_nearest(field[0], *p) * along[0] + plain_nearest(field[1], *p) * along[1]) / length for p in at]
+    n, values = 2 * min(max(int(length + 1) // 2, 3), 6), []
+    for i in range(n // 2):
+        for end, way in ((a, along), (b, -along)):
+            x, y = np.add(end, way * (i + 0.5) / n)
+            column = (
+                np.ceil(x - 0.5)
+                if round(x * GRID * n) % (GRID * n) * 2 == GRID * n and way[0] > 0
+                else np.floor(x + 0.5)
+            )
+            cell = int(np.floor(y + 0.5)), int(column)
+            values.append((field[0][cell] * along[0] + field[1][cell] * along[1]) / length)
     return np.mean(values) if np.sum(np.greater(values, agrees)) >= share * n else 0.0
 
 
@@ -72,18 +68,13 @@ def test_bilinear_values_mirror_exactly(x, y):
     assert bilinear(plane, x, y) == bilinear(plane[:, ::-1].copy(), plane.shape[1] - 1 - x, y)
 
 
-def test_the_field_counts_along_the_vector():
-    field = even_field(0.6, -0.8)
-    assert field_along(*field, *steps(3.3, 4.4), 2.0, 0.0) == pytest.approx(1.2, abs=1e-6)
-    assert field_along(*field, *steps(3.3, 4.4), 0.0, 2.0) == pytest.approx(-1.6, abs=1e-6)
-
-
 @given(column, row, column, row, st.integers(0, 20))
 def test_integrals_are_those_of_the_reference(ax, ay, bx, by, seed):
     field = noise(seed) + 0.5
-    if (ax, ay) != (bx, by):
+    if ax != bx:
         expected = plain_integral(field, (ax, ay), (bx, by), 0.08, 0.5)
-        assert limb_integral(*field, *steps(ax, ay, bx, by), 0.08, 0.5) == pytest.approx(expected, abs=1e-5)
+        aside = ASIDE if bx < ax else -ASIDE
+        assert limb_integral(*field, ax, ay, bx - ax, by - ay, aside, 0.08, 0.5) == pytest.approx(expected, abs=1e-5)
 
 
 @given(column, row, column, row)
@@ -91,27 +82,34 @@ def test_a_limb_read_backwards_or_in_a_mirror_scores_the_same_bit_for_bit(ax, ay
     field = noise()
     w = field.shape[2]
     mirrored = np.ascontiguousarray(field[:, :, ::-1] * np.array([-1, 1], np.float32)[:, None, None])
-    score = pair_strength(*field, *steps(ax, ay, bx, by), *RULES)
-    assert score == pair_strength(*-field, *steps(bx, by, ax, ay), *RULES)
-    assert score == pair_strength(*mirrored, *steps(w - 1 - ax, ay, w - 1 - bx, by), *RULES)
+    score = pair_strength(*field, ax, ay, bx, by, *RULES)
+    assert score == pair_strength(*-field, bx, by, ax, ay, *RULES)
+    assert score == pair_strength(*mirrored, w - 1 - ax, ay, w - 1 - bx, by, *RULES)
+
+
+@given(st.floats(-0.5, 29.5))
+def test_places_at_the_border_are_looked_at_within_the_map(place):
+    kept = within(place, 30)
+    assert int(kept + 0.5 - ASIDE) >= 0 and int(kept + 0.5 + ASIDE) <= 29 and abs(kept - place) <= 2 / GRID
+    assert within(29 - place, 30) == pytest.approx(29 - kept, abs=1e-12)
 
 
 def test_a_field_along_the_limb_scores_its_strength_and_against_it_nothing():
-    assert pair_strength(*even_field(0.9, 0), *steps(5, 5, 25, 5), *RULES) == pytest.approx(0.9, abs=1e-4)
-    assert pair_strength(*even_field(-0.9, 0), *steps(5, 5, 25, 5), *RULES) == 0
-    assert pair_strength(*even_field(0, 0.9), *steps(5, 5, 25, 5), *RULES) == 0
+    assert pair_strength(*even_field(0.9, 0), 5, 5, 25, 5, *RULES) == pytest.approx(0.9, abs=1e-4)
+    assert pair_strength(*even_field(-0.9, 0), 5, 5, 25, 5, *RULES) == 0
+    assert pair_strength(*even_field(0, 0.9), 5, 5, 25, 5, *RULES) == 0
 
 
 def test_a_gap_of_a_third_of_the_limb_is_one_too_many():
     field = even_field(1, 0)
     field[:, :, 16:20] = 0
-    assert pair_strength(*field, *steps(5, 5, 25, 5), *RULES) > 0.6
+    assert pair_strength(*field, 5, 5, 25, 5, *RULES) > 0.6
     field[:, :, 8:20] = 0
-    assert pair_strength(*field, *steps(5, 5, 25, 5), *RULES) == 0
+    assert pair_strength(*field, 5, 5, 25, 5, *RULES) == 0
 
 
 def test_a_look_at_the_middle_settles_most_pairs():
-    ahead, x, y = even_field(0.06, 0), np.array(steps(5, 25, 6.5)), np.array(steps(5, 5, 5))
+    ahead, x, y = even_field(0.06, 0), np.array([5, 25, 6.5]), np.array([5.0, 5, 5])
 
     def ends(field, x):
         found = np.empty(3, np.int64)
@@ -119,15 +117,15 @@ def test_a_look_at_the_middle_settles_most_pairs():
 
     assert ends(ahead, x) == [1, 2] and ends(ahead * 0.5, x) == ends(-ahead, x) == [2]  # too short to have a field
     assert ends(ahead * np.float32("nan"), x) == [1, 2]  # for the integral to find
-    between = np.array(steps(5, 26, 6.5))  # no cell is nearest, so the integral decides
-    assert ends(-ahead, between) == [1, 2] and pair_strength(*-ahead, *steps(5, 5, 26, 5), *RULES) == 0
+    between = np.array([5, 26, 6.5])  # no cell is nearest, so the integral decides
+    assert ends(-ahead, between) == [1, 2] and pair_strength(*-ahead, 5, 5, 26, 5, *RULES) == 0
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_fields_that_are_no_numbers_are_told(value):
     field = even_field(1, 0)
     field[0, 5, 9] = value
-    assert np.isnan(pair_strength(*field, *steps(5, 5, 25, 5), *RULES))
+    assert not np.isfinite(pair_strength(*field, 5, 5, 25, 5, *RULES))
     spot, pafs = np.array([(5.0, 25), (5, 5), (1, 1)]), field[None]
     room = np.empty((4, 2), np.int64), np.empty(4)
     assert find_limbs(spot, np.array([0, 1, 2]), pafs, np.array([[0, 1]]), 2.0, 0.3, 0.1, 0.08, 0.7, *room) == -1
@@ -135,10 +133,10 @@ def test_fields_that_are_no_numbers_are_told(value):
 
 def test_short_limbs_need_no_field_and_the_nearer_counts_more():
     nothing = even_field(0, 0)
-    assert pair_strength(*nothing, *steps(5, 5, 5, 5), *RULES) == pytest.approx(0.3, abs=1e-4)
-    assert pair_strength(*nothing, *steps(5, 5, 7, 5), *RULES) == pytest.approx(0.15, abs=1e-4)
-    assert pair_strength(*nothing, *steps(5, 5, 7.1, 5), *RULES) == 0
-    assert pair_strength(*even_field(0.9, 0), *steps(5, 5, 6.5, 5), *RULES) == pytest.approx(0.9, abs=1e-4)
+    assert pair_strength(*nothing, 5, 5, 5, 5, *RULES) == pytest.approx(0.3, abs=1e-4)
+    assert pair_strength(*nothing, 5, 5, 7, 5, *RULES) == pytest.approx(0.15, abs=1e-4)
+    assert pair_strength(*nothing, 5, 5, 7.1, 5, *RULES) == 0
+    assert pair_strength(*even_field(0.9, 0), 5, 5, 6.5, 5, *RULES) == pytest.approx(0.9, abs=1e-4)
 
 
 def test_candidates_are_all_pairs_that_score_and_the_number_says_if_there_was_room():

@@ -4,23 +4,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bottomup.grouping.peaks import find_peaks, find_tops, sweep_plane, thin_peaks
+from bottomup.grouping.peaks import find_peaks, sweep_plane, thin_peaks, tops_of_plane
 
 coarse = arrays(
     np.float32, st.tuples(st.integers(1, 9), st.integers(1, 11)), elements=st.sampled_from([0, 0.25, 0.5, 0.75])
 )
 
 
+def bits_of(maps):
+    """Heatmaps (..., h, w) as `find_peaks` reads them: (..., h w)."""
+    return maps.view(np.int32).reshape(*maps.shape[:-2], -1)
+
+
 def tops_of(plane, low=0.1, widest=50):
-    heat = np.ascontiguousarray(plane, np.float32)[None]
-    boxes, start = find_tops(heat, heat.reshape(1, -1), np.float32(low), widest)
-    assert start.tolist() == [0, len(boxes)]
-    return boxes
+    plane = np.ascontiguousarray(plane, np.float32)
+    cells, boxes = np.empty(plane.size, np.int64), np.empty((plane.size, 5), np.int64)
+    return boxes[: tops_of_plane(plane, bits_of(plane), np.float32(low).view(np.int32), widest, cells, boxes, 0)]
 
 
 def peaks_of(heat, sigma=2.0, least=0.1):
     heat = np.ascontiguousarray(heat, np.float32)
-    spot, start, _ = find_peaks(heat, sigma, least, 1.5, 4.0)
+    spot, start, _ = find_peaks(heat, bits_of(heat), sigma or 0.0, least, 1.5, 4.0)
     return spot.T, start
 
 
@@ -64,7 +68,7 @@ def test_the_vectorised_sweep_finds_what_the_plain_one_finds():
 def test_the_sweep_calls_the_first_of_equal_neighbours():
     plane = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], np.float32)
     cells = np.empty(8, np.int64)
-    assert sweep_plane(plane, plane.reshape(-1), np.float32(0.1), cells) == 1
+    assert sweep_plane(plane, bits_of(plane), np.float32(0.1).view(np.int32), cells) == 1
     assert cells[0] == 5
 
 

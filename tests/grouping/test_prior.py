@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bottomup.core import Skeleton
 from bottomup.grouping import group
-from bottomup.grouping.prior import larger_first, measure_piece, measure_pieces, place_fit, surest_joint
+from bottomup.grouping.bodies import mean_tag, measure_body
+from bottomup.grouping.prior import larger_first, measure_pieces, place_fit, surest_joint
 from bottomup.grouping.tables import tables_of
 
 BODY = np.array([(0.5, 0.05), (0.5, 0.2), (0.3, 0.3), (0.7, 0.3), (0.5, 0.55), (0.5, 0.95)])
@@ -50,27 +53,51 @@ def test_a_joint_in_its_place_fits_best(lizard):
 
 
 def test_a_joint_is_placed_from_the_one_that_knows_most(lizard):
-    prior = tables_of(lizard).prior
+    prior, surest = tables_of(lizard).prior, tables_of(lizard).surest
     member, rank = np.array([[0, 1, 2, 3, -1, 5], [-1] * 6]), np.arange(6)
-    found = surest_joint(member, 0, 4, prior, rank)
+    found = surest_joint(member, 0, 4, prior, surest, rank)
     assert prior[found, 4, 5] == min(prior[j, 4, 5] for j in (0, 1, 2, 3, 5))
-    assert surest_joint(member, 1, 4, prior, rank) == -1
+    assert surest_joint(member, 1, 4, prior, surest, rank) == -1
 
 
 def test_a_piece_is_measured_against_the_body(lizard):
-    prior, peaks = tables_of(lizard).prior, np.ascontiguousarray(body_at(20, 30, 50).T)
-    member, piece = np.array([[0, 1, -1, -1, 4, -1]]), np.empty((1, 6))
-    measure_piece(member, 0, peaks, prior, np.array([3, 1, 2, 0, 5, 4]), piece)
-    assert np.sqrt(piece[0, 0] / piece[0, 1]) == pytest.approx(50, rel=0.05)
-    np.testing.assert_allclose(piece[0, 2:4], peaks[:2, [0, 1, 4]].mean(1), atol=1e-3)
-    assert piece[0, 4] == 1 and piece[0, 5] == 3
+    square, peaks = tables_of(lizard).square, np.ascontiguousarray(body_at(20, 30, 50).T)
+    member, body = np.array([0, 1, -1, -1, 4, -1]), np.empty(6)
+    measure_body(member, peaks, 15.0, np.array([3, 1, 2, 0, 5, 4]), square, body)
+    assert np.sqrt(body[0] / body[1]) == pytest.approx(50, rel=0.05)
+    pairs = [(i, j) for i in (0, 1, 4) for j in (0, 1, 4) if i < j]
+    assert body[0] == pytest.approx(sum(np.sum((peaks[:2, i] - peaks[:2, j]) ** 2) for i, j in pairs))
+    assert body[1] == pytest.approx(sum(square[j, i] for i, j in pairs))
+    np.testing.assert_allclose(body[2:4] + (15, 0), peaks[:2, [0, 1, 4]].mean(1), atol=1e-9)
+    assert body[4] == 1 and body[5] == 3
     assert larger_first(0, 1, np.array([[0, 0, 0, 0, 5, 2], [0, 0, 0, 0, 3, 2]])) == (1, 0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(-800, 800), st.integers(0, 800)), min_size=6, max_size=6), st.permutations(range(6))
+)
+def test_a_body_measures_the_same_in_a_mirror_and_in_any_order(places, order):
+    spot = np.column_stack((np.array(places, float) / 8192 * 37, np.ones(6))).T.copy()
+    one, other, rank, square = np.empty(6), np.empty(6), np.arange(6), np.zeros((0, 0))
+    measure_body(np.arange(6), spot, 7.5, rank, square, one)
+    mirrored = spot * np.array([[-1], [1], [1]]) + np.array([[15], [0], [0]])
+    measure_body(np.array(order), mirrored, 7.5, rank, square, other)
+    assert other[2] == -one[2] and np.array_equal(np.delete(one, 2), np.delete(other, 2))
+
+
+def test_the_mean_tag_is_that_of_the_joints_there_are():
+    mean = np.empty(2)
+    mean_tag(np.array([2, -1, 0]), np.array([(1.0, 4), (9, 9), (3, 0)]), mean)
+    assert mean.tolist() == [2, 2]
+    mean_tag(np.array([-1]), np.empty((0, 2)), mean)
+    assert mean.tolist() == [0, 0]
 
 
 def test_weak_lone_peaks_may_not_join(lizard):
     peaks = np.array([(5.0, 9), (5, 9), (0.2, 0.4)])
     member = np.array([[0, -1, -1, -1, -1, -1], [-1, 1, -1, -1, -1, -1]])
-    _, able = measure_pieces(member, peaks, tables_of(lizard).prior, np.arange(2), 0.3)
+    room = np.empty((2, 6)), np.empty((2, 0))
+    able = measure_pieces(member, peaks, 9.0, np.empty((2, 0)), tables_of(lizard).square, np.arange(2), 0.3, *room)
     assert able.tolist() == [1]
 
 

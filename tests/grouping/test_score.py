@@ -2,26 +2,33 @@ import numpy as np
 import pytest
 
 from bottomup.grouping.bids import fields_of_peaks
-from bottomup.grouping.score import limb_agreement, people_of_pieces, piece_scores, sum_of_best
+from bottomup.grouping.score import limb_agreement, people_of_pieces, piece_score, sum_of_best
 
 SPOT = np.array([(1, 3, 5, 7), (2, 4, 6, 8), (0.9, 0.8, 0.7, 1.2)])
 RANK = np.array([1, 2, 3, 0])
 
 
-def people(member, trust=None, fewest=1, best=3, least=0.9):
-    member = np.array(member)
-    trust = np.ones(len(member)) if trust is None else np.array(trust, np.float64)
-    return people_of_pieces(SPOT, RANK, member, trust, fewest, best, least)
+def links(n, pairs):
+    """The candidate limbs (one peak, the other, field) by peak."""
+    begin, other, value = np.empty(n + 2, np.int64), np.empty(2 * len(pairs), np.int64), np.empty(2 * len(pairs))
+    pair = np.array([p[:2] for p in pairs], np.int64).reshape(-1, 2)
+    fields_of_peaks(n, pair, np.array([p[2] for p in pairs], np.float64), len(pairs), begin, other, value)
+    return begin, other, value
+
+
+def people(member, fewest=1, best=3, least=0.9, spot=SPOT, rank=RANK, limbs=(), pairs=()):
+    limbs = np.array(limbs, np.int64).reshape(-1, 2)
+    return people_of_pieces(spot, rank, np.array(member), fewest, best, least, limbs, *links(spot.shape[1], pairs))
 
 
 def test_a_perfect_person_scores_one_and_fewer_joints_less():
     spot = np.ones((3, 4))
-    scores, _ = piece_scores(np.array([[0, 1, 2, 3], [0, 1, 2, -1]]), spot, RANK, np.ones(2), 1, 3, 0.9)
-    assert scores[0] == pytest.approx(1) and scores[1] == pytest.approx(1.5 * 3 / 5)
+    assert piece_score(np.array([0, 1, 2, 3]), spot, 1, 3, 0.9, np.empty(4)) == pytest.approx(1)
+    assert piece_score(np.array([0, 1, 2, -1]), spot, 1, 3, 0.9, np.empty(4)) == pytest.approx(1.5 * 3 / 5)
 
 
 def test_a_score_follows_the_documented_formula():
-    _, scores = people([[0, 1, 2, -1]], trust=[0.8])
+    _, scores = people([[0, 1, 2, -1]], limbs=[(0, 1)], pairs=[(0, 1, 0.6)])
     assert scores[0] == pytest.approx(1.5 * (0.9 + 0.8 + 0.7) / (3 + 2) * 0.8, abs=1e-6)
 
 
@@ -47,7 +54,7 @@ def test_the_best_person_comes_first_and_equal_ones_by_their_best_peak():
     twins[0] = np.arange(6)
     member = np.array([[0, 1, 2], [3, 4, 5]])
     for rank, first in ((np.arange(6), 0), (np.arange(6)[::-1].copy(), 3)):
-        joints, scores = people_of_pieces(twins, rank, member, np.ones(2), 1, 3, 0.9)
+        joints, scores = people(member, spot=twins, rank=rank)
         assert scores[0] == scores[1] and joints[0, 0, 0] == first
 
 
@@ -58,6 +65,6 @@ def test_the_best_scores_are_summed():
 
 def test_agreement_is_the_mean_field_over_the_limbs_with_both_ends():
     limbs, member = np.array([[0, 1], [1, 2], [2, 3]]), np.array([[0, 1, 2, -1], [-1, -1, -1, 3]])
-    pair, field = np.array([[0, 1], [2, 3], [9, 9]]), np.array([0.9, 0.7, 9.0])
-    agreed = limb_agreement(member, limbs, *fields_of_peaks(4, pair, field, 2))
-    assert agreed.tolist() == pytest.approx([0.45, 0, 0, 0][:2])  # limb 1-2 has no candidate, 2-3 lacks an end
+    fields = links(4, [(0, 1, 0.9), (2, 3, 0.7)])
+    agreed = [limb_agreement(person, limbs, *fields) for person in member]
+    assert agreed == pytest.approx([0.45, 0])  # limb 1-2 has no candidate, 2-3 lacks an end

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bottomup.grouping.peaks import find_peaks, find_tops
+from bottomup.grouping.peaks import find_peaks, tops_of_plane
 from bottomup.grouping.subpixel import (
     UNKNOWN_SPREAD,
     edge_offset,
@@ -23,7 +23,8 @@ def gaussian(size, x, y, sigma, height=1.0):
 
 
 def peak_of(plane, sigma=None):
-    spot, start, spread = find_peaks(plane[None], sigma, 0.1, 1.5, 4.0)
+    bits = plane.view(np.int32).reshape(1, -1)
+    spot, start, spread = find_peaks(plane[None], bits, sigma or 0.0, 0.1, 1.5, 4.0)
     return spot.T, start, spread
 
 
@@ -113,8 +114,11 @@ def test_the_spread_is_measured_on_clean_peaks(sigma):
     planes.append(gaussian((64, 64), 32, 32, 3 * sigma))  # an odd one does not move the median far
     heat = np.stack(planes)
     flat = heat.reshape(len(heat), -1)
-    boxes, start = find_tops(heat, flat, np.float32(0.1), 9)
-    assert spread_of_peaks(flat, 64, 64, boxes, start) == pytest.approx(sigma, rel=0.1)
+    boxes, cells, start = np.empty((4096, 5), np.int64), np.empty(4096, np.int64), [0]
+    for plane in heat:
+        bits = plane.view(np.int32).reshape(-1)
+        start.append(tops_of_plane(plane, bits, np.float32(0.1).view(np.int32), 9, cells, boxes, start[-1]))
+    assert spread_of_peaks(flat, 64, 64, boxes[: start[-1]], np.array(start)) == pytest.approx(sigma, rel=0.1)
 
 
 def test_without_a_clean_peak_the_spread_is_the_default():

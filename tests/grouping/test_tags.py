@@ -23,6 +23,12 @@ def columns(peaks):
     return np.ascontiguousarray(peaks.T, np.float64)
 
 
+def singles(start):
+    member, owner = np.empty((start[-1], len(start) - 1), np.int64), np.empty(start[-1], np.int64)
+    single_pieces(start, member, owner)
+    return member, owner
+
+
 def row(*places):
     return np.array([(x, 5, 0.9) for x in places], np.float32)
 
@@ -31,7 +37,7 @@ def joined(peaks, start, tag, limit=1.0, reach=1.5):
     """Pieces after joining by tags, as sorted lists of peak numbers."""
     start, tag = np.array(start), np.array(tag, np.float64).reshape(len(peaks), -1)
     rank = np.arange(len(peaks))
-    member, owner = single_pieces(start)
+    member, owner = singles(start)
     pair, value, found = find_like_tags(columns(peaks), start, tag, owner, member, rank, 2.0, limit, 0.15, 0.5, 0.25)
     join_by_tags(pair, value, found, columns(peaks), tag, rank, limit, reach, member, owner)
     return sorted(sorted(int(i) for i in m if i >= 0) for m in member if (m >= 0).any())
@@ -73,7 +79,7 @@ def test_each_peak_finds_its_best_partners_as_by_comparing_all_with_all(rows):
     rows = sorted(rows)
     kind, tag = np.array([k for k, _, _ in rows]), np.array([[t / 2, 0.0] for _, t, _ in rows])
     start, n = np.searchsorted(kind, np.arange(4)), len(rows)
-    member, owner = single_pieces(start)
+    member, owner = singles(start)
     peaks = np.array([(3 * i, i, score) for i, (_, _, score) in enumerate(rows)], np.float32)
     pair, _, found = find_like_tags(columns(peaks), start, tag, owner, member, np.arange(n), 2.0, 1.0, 0.1, 0.3, 0.25)
     plain = set()
