@@ -88,7 +88,8 @@ def group_maps(
     lone = 1 if with_prior else fewest  # without a prior, single sure joints are parts of somebody
     levels = (lone, fewest, rules.person_least * fewest / rules.person_joints)
     limbs = NO_LIMBS if pafs is None else tables.limbs
-    joints, scores = people_of_pieces(peaks.spot, peaks.rank, member, *levels, limbs, *fields)
+    placed = peaks.spot, peaks.rank, peaks.sigma, peaks.middle
+    joints, scores = people_of_pieces(*placed, member, *levels, limbs, *fields)
     if len(joints) < 2:
         return joints, scores
     kept = without_shadows(joints, tables.mirror, rules.shadow_share, rules.shadow_reach)

@@ -1,19 +1,27 @@
 """People out of pieces: which pieces count, how sure each is, in which order they come.
 
-A person's score is 1.5 S / (n + K / 2) times (1 + F) / 2: S sums the scores of the n joints found, of
-K that there are, and F is the mean field along the limbs with both ends found (1 where there are no
-fields). It is 1 for a perfect person. Many joints count for more than few, as they make a high OKS
-likely, but a person who is cut off by the border is not put behind everybody whole.
+A person's score is 1.5 S / (n + K / 2) times (1 + F) / 2 times (r + s) / (r + 6 s): S sums the scores
+of the n joints found, of K that there are; F is the mean field along the limbs with both ends found (1
+where there are no fields); r is the root mean square distance of the joints from their centre, s the
+spread of a peak. Many joints count for more than few, as they make a high OKS likely, but a person who
+is cut off by the border is not put behind everybody whole. Joints are as inexact in small people as in
+large ones, and OKS takes errors as shares of a person's size, so large people are surer. The 6 was
+chosen for AP on labelled pictures of COCO's training set and of MPII, where the size is worth .027.
 """
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from bottomup.grouping.bodies import COLUMNS, COUNT, RANK, SEEN, measure_body
 from bottomup.grouping.compile import jit
 from bottomup.grouping.matching import sort_best_first
 
 SHRINK = 0.5  # of all joints: how many joints of score 0 are added before the mean is taken
+SMALL = 6.0  # times the spread of a peak: a person much smaller than this is not placed well
+NO_SQUARES = np.empty((0, 0))
 
 
 @jit
@@ -66,9 +74,20 @@ def piece_score(person: np.ndarray, spot: np.ndarray, fewest: int, best: int, le
 
 
 @jit
+def size_factor(body: np.ndarray, sigma: float) -> float:
+    """How exactly joints can be placed for the size of a body (see `measure_body`), in (0, 1).
+
+    sigma: spread of a peak in cells."""
+    reach = math.sqrt(body[SEEN]) / body[COUNT]
+    return (reach + sigma) / (reach + SMALL * sigma)
+
+
+@jit
 def people_of_pieces(
     spot: np.ndarray,
     rank: np.ndarray,
+    sigma: float,
+    middle: float,
     member: np.ndarray,
     fewest: int,
     best: int,
@@ -80,19 +99,19 @@ def people_of_pieces(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (P, K, 3) and scores (P,), float32, of the pieces that are people, best first.
 
-    fewest, best, least: see `piece_score`. limbs: (E, 2), none without fields. begin, other, field: see
-    `limb_agreement`."""
+    sigma: spread of a peak, middle: the map's middle column, both in cells. fewest, best, least: see `piece_score`.
+    limbs: (E, 2), none without fields. begin, other, field: see `limb_agreement`."""
     n, K = member.shape
     score, first, each = np.empty(n, np.float64), np.empty(n, np.int64), np.empty(K, np.float64)
-    able, P = np.empty(n, np.int64), 0
+    able, body, P = np.empty(n, np.int64), np.empty(COLUMNS, np.float64), 0
     for a in range(n):
         score[a] = piece_score(member[a], spot, fewest, best, least, each)
         if score[a] > 0:
             if len(limbs) > 0:
                 score[a] *= (1 + limb_agreement(member[a], limbs, begin, other, field)) / 2
-            first[a] = n
-            for k in range(K):
-                first[a] = min(first[a], rank[member[a, k]] if member[a, k] >= 0 else n)
+            measure_body(member[a], spot, middle, rank, NO_SQUARES, body)
+            score[a] *= size_factor(body, sigma)
+            first[a] = np.int64(body[RANK])
             able[P] = a
             P += 1
     order = able[:P]

@@ -6,6 +6,7 @@ from bottomup.grouping.score import limb_agreement, people_of_pieces, piece_scor
 
 SPOT = np.array([(1, 3, 5, 7), (2, 4, 6, 8), (0.9, 0.8, 0.7, 1.2)])
 RANK = np.array([1, 2, 3, 0])
+SIGMA = 1.5
 
 
 def links(n, pairs):
@@ -18,7 +19,9 @@ def links(n, pairs):
 
 def people(member, fewest=1, best=3, least=0.9, spot=SPOT, rank=RANK, limbs=(), pairs=()):
     limbs = np.array(limbs, np.int64).reshape(-1, 2)
-    return people_of_pieces(spot, rank, np.array(member), fewest, best, least, limbs, *links(spot.shape[1], pairs))
+    return people_of_pieces(
+        spot, rank, SIGMA, 3.0, np.array(member), fewest, best, least, limbs, *links(spot.shape[1], pairs)
+    )
 
 
 def test_a_perfect_person_scores_one_and_fewer_joints_less():
@@ -29,7 +32,17 @@ def test_a_perfect_person_scores_one_and_fewer_joints_less():
 
 def test_a_score_follows_the_documented_formula():
     _, scores = people([[0, 1, 2, -1]], limbs=[(0, 1)], pairs=[(0, 1, 0.6)])
-    assert scores[0] == pytest.approx(1.5 * (0.9 + 0.8 + 0.7) / (3 + 2) * 0.8, abs=1e-6)
+    reach = np.sqrt(8 * 2 / 3)  # of (1, 2), (3, 4), (5, 6)
+    size = (reach + SIGMA) / (reach + 6 * SIGMA)
+    assert scores[0] == pytest.approx(1.5 * (0.9 + 0.8 + 0.7) / (3 + 2) * 0.8 * size, abs=1e-6)
+
+
+def test_of_two_people_who_look_alike_the_larger_is_surer_and_one_in_a_single_cell_is_still_somebody():
+    spot = np.concatenate([SPOT * [[1], [1], [1]], SPOT * [[4], [4], [1]], SPOT * [[0], [0], [1]]], 1)
+    _, scores = people([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]], spot=spot, rank=np.arange(12))
+    joints, _ = people([[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]], spot=spot, rank=np.arange(12))
+    assert joints[:, 0, 0].tolist() == [4, 1, 0]
+    assert scores[0] > scores[1] > scores[2] > 0
 
 
 def test_joints_are_those_of_the_peaks_and_no_score_exceeds_one():
