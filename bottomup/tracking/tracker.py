@@ -29,8 +29,8 @@ class Rules:
     Raises ValueError that names the value.
     """
 
-    sure: float = 0.5
-    least: float = 0.2
+    sure: float = 0.3
+    least: float = 0.1
     frames: int = 3
     patience: float = 1.5
     alike: float = 0.2
