@@ -81,4 +81,4 @@ class LinkConv(nn.Conv2d):
     def forward(self, x: Tensor, head: nn.Conv2d) -> Tensor:  # type: ignore[override]  # it takes the head too
         outer = self.weight.flatten(1)
         weight = outer @ head.weight.flatten(1) + torch.eye(len(outer), dtype=outer.dtype, device=outer.device)
-        return F.conv2d(x, weight[:, :, None, None], outer @ head.bias + self.bias)
+        return F.conv2d(x, weight[:, :, None, None], outer @ head.bias + self.bias)  # type: ignore[operator]  # both have biases
