@@ -118,10 +118,9 @@ def test_bfloat16_is_close(case: Case) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["lightweight_openpose", "cpn_mobile"])
-def test_compiling_leaves_the_answer(name: str) -> None:
+def test_compiling_leaves_the_answer() -> None:
     torch.manual_seed(0)
-    network = build(name, **OPTIONS[name]).eval()
+    network = build("paf", **{**OPTIONS["paf"], "stages": 1}).eval()
     images = noise(1, 3, 64, 96)
     heads = AllHeads(network, images)
     plain = answer(heads, images)
