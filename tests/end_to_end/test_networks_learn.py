@@ -198,7 +198,7 @@ SCENE = {"joints": 3, "limbs": 2}
 TINY = {"joints": 3, "depth": 18, "blocks": (1, 1, 1, 1)}
 NARROW = (16, 16, 16)
 CASES = (
-    Case("lightweight_openpose", SCENE, steps=60),
+    Case("lightweight_openpose", SCENE, steps=60, slow=True),
     Case("paf", {**SCENE, "stages": 2}, slow=True, rate=1e-3, pictures=2),
     Case("paf", SCENE, slow=True, rate=1e-3, pictures=2, note="6"),
     Case("mspaf_mobile", {**SCENE, "tags": 1, "widths": NARROW}, steps=70),
@@ -220,7 +220,7 @@ CASES = (
     Case("mspn", {"joints": 3, "stages": 2, "module": "s_xcp"}, mspn, "floor", slow=True, note="s_xcp"),
     Case("cpn_mobile", {"joints": 3, "widths": NARROW}, coarse_to_fine),
     Case("detector_mobile", {"width": 16}, rate=1e-2),
-    Case("keypoint_rcnn", {"joints": 3, "depth": 18, "width": 32}, steps=30),
+    Case("keypoint_rcnn", {"joints": 3, "depth": 18, "width": 32}, steps=30, slow=True),
     Case("keypoint_rcnn", {"joints": 3, "depth": 18, "width": 32, "aligned": True}, slow=True, note="aligned"),
 )
 
