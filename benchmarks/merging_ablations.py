@@ -1,9 +1,9 @@
 """What merging data sets is worth, choice by choice: `python benchmarks/merging_ablations.py --out runs/merging`.
 
-COCO, MPII and LSP-extended are merged from their own layouts, MPII's noses, eyes and ears filled in by the default
-weights. Every variant then goes on from the same weights with equally many steps, pictures drawn and varied alike.
-AP on the dev set with its 95 % interval, and the difference to the first variant with that of the paired bootstrap.
-What is already in the folder is not made again.
+COCO, MPII, LSP-extended and the frames of a video are merged from their own layouts, MPII's noses, eyes and ears filled
+in by the default weights. Every variant then goes on from the same weights with equally many steps, pictures drawn and
+varied alike. AP on the dev set with its 95 % interval, and the difference to the first variant with that of the paired
+bootstrap. What is already in the folder is not made again.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from commands import merge, run
+from variants import trained
 
 if TYPE_CHECKING:
     from bottomup.metrics.coco import Evaluation
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 COCO = "{labels: OUT/merged/merged.json, source: coco, weight: 0.6}"
 MPII = "{labels: OUT/merged/merged.json, source: mpii, weight: 0.25}"
 LSP = "{labels: OUT/merged/merged.json, source: lsp_extended, weight: 0.15}"
+VIDEO = "{labels: OUT/video/merged.json, weight: 0.1}"
 PSEUDO = (
     "{labels: DATA/voc/voc_train.json, weight: 0.15, unlabelled: unknown, confidence: 0.8}",
     "{labels: DATA/more/openimages_people_coco17.json, weight: 0.15, unlabelled: unknown, confidence: 0.8}",
@@ -33,7 +35,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {  # the sets that each is trained on
     ),
     "MPII's faces filled in": (COCO, MPII.replace("OUT/merged/merged", "OUT/mpii/filled"), LSP),
     "pseudo-labelled pictures added": (COCO, MPII, LSP, *PSEUDO),
+    "frames of a PoseTrack video added": (COCO, MPII, LSP, VIDEO),
 }
+PHASE = "{size: 256, batch: 12, share: 1.0}"
 
 
 def main() -> None:
@@ -45,7 +49,7 @@ def main() -> None:
     first: Evaluation | None = None
     print(f"| after {options.steps} steps on | AP | 95 % | difference | 95 % | p |\n|---|--:|--:|--:|--:|--:|")
     for name in VARIANTS:
-        report = judged(trained(name, options), options)
+        report = judged(weights_of(name, options), options)
         first = first or report.evaluation
         test = paired_test(first, report.evaluation)
         own, between = (f"{low:+.3f} to {high:+.3f}" for low, high in (report.interval, test.interval))
@@ -63,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def make_labels(options: argparse.Namespace) -> None:
-    """Writes merged/merged.json, merged/unmasked.json and mpii/filled.json below `out`."""
+    """Writes merged/merged.json, merged/unmasked.json, mpii/filled.json and video/merged.json below `out`."""
     sets = {
         "coco": options.data / "coco/train416.json",
         "mpii": options.data / "mpii/annot/mpii_train_coco.json",
@@ -73,6 +77,7 @@ def make_labels(options: argparse.Namespace) -> None:
     unmasked = merged.with_name("unmasked.json")
     if not unmasked.exists():
         unmasked.write_text(json.dumps(without_masks(json.loads(merged.read_text()))))
+    merge(options.out / "video", {"posetrack18": options.data / "video/posetrack_bonn"}, "--split", "all")
     mpii, filled = merge(options.out / "mpii", {"mpii": sets["mpii"]}), options.out / "mpii/filled.json"
     if not filled.exists():
         run("annotate", "--data", str(mpii), "--out", str(filled), "--weights", str(options.weights))
@@ -86,23 +91,11 @@ def without_masks(content: dict[str, Any]) -> dict[str, Any]:
     return content
 
 
-def trained(name: str, options: argparse.Namespace) -> Path:
+def weights_of(name: str, options: argparse.Namespace) -> Path:
     """The weights of one variant."""
-    from bottomup.settings import load_settings
-    from bottomup.training.config import TrainSettings
-    from bottomup.training.loop import train
-    from bottomup.training.weights import save_trained
-
-    folder = options.out / name.replace(" ", "-").replace(",", "").replace("'", "")
-    path: Path = folder / "weights.safetensors"
-    if not path.exists():
-        sets = ", ".join(VARIANTS[name]).replace("OUT", str(options.out)).replace("DATA", str(options.data))
-        changes = [f"sets=[{sets}]", f"out={folder}", f"steps={options.steps}", f"start={options.weights}", "dev={}"]
-        changes += ["phases=[{size: 256, batch: 12, share: 1.0}]", f"threads={options.threads}", "workers=0"]
-        changes += ["optimiser.warmup=20", "optimiser.average=0.98"]
-        settings = load_settings(TrainSettings, "configs/default.yaml", changes)
-        save_trained(train(settings), settings, settings.steps, path)
-    return path
+    sets = ", ".join(VARIANTS[name]).replace("OUT", str(options.out)).replace("DATA", str(options.data))
+    changes = [f"sets=[{sets}]", f"steps={options.steps}", f"start={options.weights}", f"threads={options.threads}"]
+    return trained(name, options.out, "configs/default.yaml", [*changes, f"phases=[{PHASE}]"])
 
 
 def judged(weights: Path, options: argparse.Namespace) -> Any:

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from variants import trained
+
 if TYPE_CHECKING:
     from bottomup.roads.given import GivenBoxes
 
@@ -40,7 +42,7 @@ def main() -> None:
     boxes = {"labelled": labelled(options.dev), "detected": detections(written(options, "dev", options.dev, False))}
     print(f"{'':28s}" + "".join(f"{name + ' boxes':>28s}" for name in boxes))
     for name in VARIANTS:
-        print(f"{name:28s}" + "".join(ap(trained(name, options), options, b, size=SMALL) for b in boxes.values()))
+        print(f"{name:28s}" + "".join(ap(weights_of(name, options), options, b, size=SMALL) for b in boxes.values()))
     for name, settings in READINGS.items():
         print(f"{name:28s}" + "".join(ap(options.weights, options, b, **settings) for b in boxes.values()))
 
@@ -71,22 +73,12 @@ def written(options: argparse.Namespace, name: str, labels: str, proposals: bool
     return path
 
 
-def trained(name: str, options: argparse.Namespace) -> Path:
+def weights_of(name: str, options: argparse.Namespace) -> Path:
     """The weights of one variant."""
-    from bottomup.settings import load_settings
-    from bottomup.training.config import TrainSettings
-    from bottomup.training.loop import train
-    from bottomup.training.weights import save_trained
-
-    folder = options.out / name.replace(" ", "-").replace(",", "").replace("<", "below")
-    path: Path = folder / "weights.safetensors"
-    if not path.exists():
-        settings = load_settings(TrainSettings, "configs/topdown.yaml", list(overrides(name, options, folder)))
-        save_trained(train(settings), settings, settings.steps, path)
-    return path
+    return trained(name, options.out, "configs/topdown.yaml", overrides(name, options))
 
 
-def overrides(name: str, options: argparse.Namespace, folder: Path) -> Iterator[str]:
+def overrides(name: str, options: argparse.Namespace) -> Iterator[str]:
     """What the variant changes in the settings."""
     boxes = ""
     for change in VARIANTS[name]:
@@ -99,8 +91,7 @@ def overrides(name: str, options: argparse.Namespace, folder: Path) -> Iterator[
     yield f"sets=[{{labels: {options.labels}, weight: 1.0, least_joints: 4{boxes}}}]"
     yield f"phases=[{{size: {SMALL[1]}, batch: 32, share: 1.0}}]"
     yield f"road={{size: {list(SMALL)}, mean: [127, 127, 127], std: [128, 128, 128]}}"
-    yield from (f"out={folder}", f"steps={options.steps}", f"start={options.weights}", "adopt=[]", "dev={}")
-    yield from (f"threads={options.threads}", "workers=0", "optimiser.warmup=20", "optimiser.average=0.98")
+    yield from (f"steps={options.steps}", f"start={options.weights}", "adopt=[]", f"threads={options.threads}")
 
 
 def ap(weights: Path, options: argparse.Namespace, boxes: GivenBoxes, **settings: Any) -> str:

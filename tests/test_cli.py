@@ -109,8 +109,8 @@ def test_options_reach_the_road(weights, monkeypatch):
         raise SettingsError("enough")
 
     monkeypatch.setattr("bottomup.roads.predictor.load", load)
-    options = "--data x.json --long-side 640 --flip --scales 0.5 1 2 --evidence tags --device cpu --weights w"
-    assert cli.main(["evaluate", *options.split()]) == 2
+    options = "--long-side 640 --flip --scales 0.5 1 2 --evidence tags --no-prior --device cpu --weights w"
+    assert cli.main(["evaluate", "--data", "x.json", *options.split()]) == 2
     assert asked == {
         "weights": ["w"],
         "device": "cpu",
@@ -120,6 +120,7 @@ def test_options_reach_the_road(weights, monkeypatch):
         "flip": True,
         "scales": [0.5, 1.0, 2.0],
         "evidence": "tags",
+        "prior": False,
     }
     asked.clear()
     assert cli.main(["infer", "x", "--out", "y"]) == 2

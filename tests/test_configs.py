@@ -10,6 +10,7 @@ from bottomup.nets import build
 from bottomup.roads.bottomup import BottomUpSettings
 from bottomup.roads.crops import TopDownSettings
 from bottomup.roads.detector import DetectorSettings
+from bottomup.roads.rcnn import RCNNSettings
 from bottomup.settings import load_settings
 from bottomup.training.config import TrainSettings
 from bottomup.training.schedule import phase_bounds
@@ -18,7 +19,12 @@ from bottomup.training.weights import weights_header
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 CONFIGS = [path for path in CONFIGS if path.stem != "compare"]  # that one is of a comparison: tests/compare
 
-ROADS = {"bottomup": BottomUpSettings, "topdown": TopDownSettings, "detector": DetectorSettings}
+ROADS = {
+    "bottomup": BottomUpSettings,
+    "topdown": TopDownSettings,
+    "detector": DetectorSettings,
+    "keypoint_rcnn": RCNNSettings,
+}
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)

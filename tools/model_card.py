@@ -17,12 +17,14 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("flip and scales 0.75, 1, 1.5", {"flip": True, "scales": (0.75, 1.0, 1.5)}),
     ("grouped by PAFs alone", {"evidence": "pafs"}),
     ("grouped by tags alone", {"evidence": "tags"}),
+    ("grouped without the body prior", {"prior": False}),
 )
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 OPTIONS = {
     "flip": lambda value: "--flip",
     "scales": lambda value: "--scales " + " ".join(f"{s:g}" for s in value),
     "evidence": lambda value: f"--evidence {value}",
+    "prior": lambda value: "--no-prior",
 }
 
 

@@ -37,10 +37,10 @@ class CpnMobile(PoseNetwork):
     def heads(self, images: Tensor) -> list[Tensor]:
         """Heatmaps of the three global heads and of the refined one, or of the last alone."""
         fused = self.neck(self.backbone(images))
-        finest = self.answers[2](fused[0])
-        refined = self.answers[3](self.refine(fused, finest))
+        refined = self.answers[3](self.refine(fused, self.answers[2]))
         if not self.supervised:
             return [refined]
+        finest = self.answers[2](fused[0])
         coarse = [head(level) for head, level in zip(self.answers, (fused[2], fused[1]), strict=False)]
         size = finest.shape[-2:]
         enlarged = [F.interpolate(maps, size=size, mode="bilinear", align_corners=False) for maps in coarse]

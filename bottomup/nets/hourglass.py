@@ -132,7 +132,7 @@ class Hourglass(StackedNetwork):
         )
         initialise(self)
         for stack in self.stacks:
-            near_empty(stack.head)  # type: ignore[arg-type]  # a convolution
+            near_empty(stack.head)  # type: ignore[type-var]  # a convolution
 
     def read(self, heads: list[Tensor]) -> list[Maps]:
         return [Maps(head, stride=self.stride, sigma=self.sigma) for head in heads]

@@ -5,7 +5,7 @@
     boxes                                       -> RoIAlign 14x14 -> keypoint head -> heatmaps 56x56 in each -> joints
 
 Source: He et al., "Mask R-CNN" (ICCV 2017), section 5; Lin et al., "Feature Pyramid Networks" (CVPR 2017).
-This file runs trained networks; it holds no losses.
+Its losses are in `targets/keypoint_rcnn.py`, its training step in `training/keypoint_rcnn.py`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from torch.nn import functional as F
 from bottomup.nets import boxes as box
 from bottomup.nets.names import renamed
 from bottomup.nets.network import Network
-from bottomup.nets.resnet import ResNet
+from bottomup.nets.resnet import ResNet, initialise, near_empty
 
-WIDTH = 256
 ANCHORS = (32, 64, 128, 256, 512)  # sides, one a pyramid level
 PROPOSALS = 1000  # kept a level before suppression, and an image after it
 PROPOSAL_OVERLAP = 0.7
@@ -45,10 +44,11 @@ class Detections:
 class KeypointRCNN(Network):
     """images (B, 3, H, W), sides multiples of 32 -> one Detections an image.
 
-    joints: K. depth: of the ResNet. stride_in_first: as `ResNet` has it. per_class: the box head has offsets for
-    background too. aligned: half a cell is taken off when pooling and half a pixel off joints. eps: of frozen
-    batch norms. min_score, max_overlap, max_people: which boxes are kept. The defaults are torchvision's network;
-    detectron2's has stride_in_first, aligned and not per_class.
+    joints: K. depth: of the ResNet. width: channels of the pyramid; the keypoint head has twice, the box head four
+    times as many. stride_in_first: as `ResNet` has it. per_class: the box head has offsets for background too.
+    aligned: half a cell is taken off when pooling and half a pixel off joints. eps: of frozen batch norms. min_score,
+    max_overlap, max_people: which boxes are kept. The defaults are torchvision's network; detectron2's has
+    stride_in_first, aligned and not per_class.
     """
 
     multiple = 32
@@ -58,6 +58,7 @@ class KeypointRCNN(Network):
         joints: int = 17,
         depth: int = 50,
         *,
+        width: int = 256,
         stride_in_first: bool = False,
         per_class: bool = True,
         aligned: bool = False,
@@ -70,15 +71,16 @@ class KeypointRCNN(Network):
         self.joints, self.aligned = joints, aligned
         self.min_score, self.max_overlap, self.max_people = min_score, max_overlap, max_people
         self.backbone = ResNet(depth, norm=lambda c: FrozenBatchNorm(c, eps), stride_in_first=stride_in_first)
-        self.fpn = FeaturePyramid(self.backbone.channels)
-        self.rpn = ProposalHead()
-        self.box_head = BoxHead(2 if per_class else 1)
-        self.keypoint_head = KeypointHead(joints)
+        quieten(self.backbone)
+        self.fpn = FeaturePyramid(self.backbone.channels, width)
+        self.rpn = ProposalHead(width)
+        self.box_head = BoxHead(width, 2 if per_class else 1)
+        self.keypoint_head = KeypointHead(width, joints)
 
     def forward(self, images: Tensor, sizes: Sequence[tuple[int, int]] | None = None) -> list[Detections]:
         """sizes: height and width of each image without what pads it, if it is padded (right and below)."""
         size = (images.shape[-2], images.shape[-1])
-        pyramid, objectness, deltas = self._maps(images)
+        pyramid, objectness, deltas = self.features(images)
         anchors = anchors_of(objectness, size)
         people = []
         for i, valid in enumerate(sizes or [size] * len(images)):
@@ -88,9 +90,10 @@ class KeypointRCNN(Network):
 
     def heads(self, images: Tensor) -> list[Tensor]:
         """What the whole image gives: five pyramid maps, five of objectness (B, 3, h, w), five of offsets."""
-        return [maps for kind in self._maps(images) for maps in kind]
+        return [maps for kind in self.features(images) for maps in kind]
 
-    def _maps(self, images: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    def features(self, images: Tensor) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Pyramid maps P2..P6, objectness (B, 3, h, w) and offsets (B, 12, h, w) of each."""
         pyramid = self.fpn(self.backbone(images))
         objectness, deltas = zip(*(self.rpn(features) for features in pyramid), strict=True)
         return pyramid, list(objectness), list(deltas)
@@ -127,16 +130,27 @@ class FrozenBatchNorm(nn.Module):
         return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
 
 
+def quieten(backbone: ResNet) -> None:
+    """Lets the residual branches of an untrained network with frozen norms add little each, so that it can be trained.
+
+    Norms that learn start their branches at nothing; a frozen one would leave it at that.
+    """
+    blocks = [part for part in backbone.modules() if hasattr(part, "last_norm")]
+    for block in blocks:
+        block.get_submodule(block.last_norm).weight.fill_(len(blocks) ** -0.5)  # type: ignore[arg-type, operator]
+
+
 class FeaturePyramid(nn.Module):
-    """C2..C5 -> P2..P6, each (B, 256, h, w): 1x1 laterals summed from coarse to fine, 3x3 on each; P6 every second P5.
+    """C2..C5 -> P2..P6, each (B, width, h, w): 1x1 laterals summed coarse to fine, 3x3 on each; P6 every second P5.
 
     Source: Lin et al., "Feature Pyramid Networks" (CVPR 2017), figure 3.
     """
 
-    def __init__(self, inputs: Sequence[int]) -> None:
+    def __init__(self, inputs: Sequence[int], width: int) -> None:
         super().__init__()
-        self.inner_blocks = nn.ModuleList(nn.Conv2d(channels, WIDTH, 1) for channels in inputs)
-        self.layer_blocks = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in inputs)
+        self.inner_blocks = nn.ModuleList(nn.Conv2d(channels, width, 1) for channels in inputs)
+        self.layer_blocks = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in inputs)
+        initialise(self)
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         sums: list[Tensor] = []
@@ -148,12 +162,13 @@ class FeaturePyramid(nn.Module):
 
 
 class ProposalHead(nn.Module):
-    """(B, 256, h, w) -> objectness (B, 3, h, w) and offsets (B, 12, h, w) of three anchors a cell."""
+    """(B, width, h, w) -> objectness (B, 3, h, w) and offsets (B, 12, h, w) of three anchors a cell."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(WIDTH, WIDTH, 3, padding=1)
-        self.cls_logits, self.bbox_pred = nn.Conv2d(WIDTH, 3, 1), nn.Conv2d(WIDTH, 12, 1)
+        self.conv = nn.Conv2d(width, width, 3, padding=1)
+        initialise(self)
+        self.cls_logits, self.bbox_pred = near_empty(nn.Conv2d(width, 3, 1)), near_empty(nn.Conv2d(width, 12, 1))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.conv(x), inplace=True)
@@ -161,12 +176,15 @@ class ProposalHead(nn.Module):
 
 
 class BoxHead(nn.Module):
-    """Pooled features (N, 256, 7, 7) -> logits (N, 2) of background and person, offsets (N, 4 * regressed)."""
+    """Pooled features (N, width, 7, 7) -> logits (N, 2) of background and person, offsets (N, 4 * regressed)."""
 
-    def __init__(self, regressed: int) -> None:
+    def __init__(self, width: int, regressed: int) -> None:
         super().__init__()
-        self.fc6, self.fc7 = nn.Linear(WIDTH * 7 * 7, 1024), nn.Linear(1024, 1024)
-        self.cls_score, self.bbox_pred = nn.Linear(1024, 2), nn.Linear(1024, 4 * regressed)
+        self.fc6, self.fc7 = nn.Linear(width * 7 * 7, 4 * width), nn.Linear(4 * width, 4 * width)
+        for layer in (self.fc6, self.fc7):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+        self.cls_score = near_empty(nn.Linear(4 * width, 2))
+        self.bbox_pred = near_empty(nn.Linear(4 * width, 4 * regressed))
 
     def forward(self, pooled: Tensor) -> tuple[Tensor, Tensor]:
         x = F.relu(self.fc7(F.relu(self.fc6(pooled.flatten(1)))))
@@ -174,15 +192,16 @@ class BoxHead(nn.Module):
 
 
 class KeypointHead(nn.Module):
-    """Pooled features (N, 256, 14, 14) -> logits (N, K, 56, 56): eight 3x3, a transposed convolution, bilinear x 2."""
+    """Pooled features (N, width, 14, 14) -> logits (N, K, 56, 56): eight 3x3, transposed convolution, bilinear x 2."""
 
-    def __init__(self, joints: int) -> None:
+    def __init__(self, width: int, joints: int) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         for i in range(8):
-            layers += [nn.Conv2d(512 if i else WIDTH, 512, 3, padding=1), nn.ReLU(inplace=True)]
+            layers += [nn.Conv2d((2 if i else 1) * width, 2 * width, 3, padding=1), nn.ReLU(inplace=True)]
         self.convs = nn.Sequential(*layers)
-        self.deconv = nn.ConvTranspose2d(512, joints, 4, 2, 1)
+        initialise(self)
+        self.deconv = near_empty(nn.ConvTranspose2d(2 * width, joints, 4, 2, 1))
 
     def forward(self, pooled: Tensor) -> Tensor:
         maps = self.deconv(self.convs(pooled))
@@ -199,6 +218,11 @@ def anchors_of(objectness: Sequence[Tensor], size: tuple[int, int]) -> list[Tens
     return levels
 
 
+def by_anchor(maps: Tensor, values: int) -> Tensor:
+    """Maps (3 * values, h, w) of one level as (3 h w, values), in the order of its anchors."""
+    return maps.unflatten(0, (3, values)).permute(2, 3, 0, 1).reshape(-1, values)
+
+
 def proposals(
     objectness: Sequence[Tensor], deltas: Sequence[Tensor], anchors: Sequence[Tensor], size: tuple[int, int]
 ) -> Tensor:
@@ -208,9 +232,8 @@ def proposals(
     """
     found, scores = [], []
     for maps, offsets, here in zip(objectness, deltas, anchors, strict=True):
-        score, best = maps.permute(1, 2, 0).flatten().topk(min(PROPOSALS, maps.numel()))
-        steps = offsets.unflatten(0, (3, 4)).permute(2, 3, 0, 1).reshape(-1, 4)
-        boxes = box.clipped(box.moved(here[best], steps[best]), size)
+        score, best = by_anchor(maps, 1)[:, 0].topk(min(PROPOSALS, maps.numel()))
+        boxes = box.clipped(box.moved(here[best], by_anchor(offsets, 4)[best]), size)
         large = box.at_least(boxes, 1e-3)
         boxes, score = boxes[large], score[large]
         kept = box.unsuppressed(boxes, score, PROPOSAL_OVERLAP)
@@ -239,10 +262,11 @@ def decoded(maps: Tensor, boxes: Tensor) -> Tensor:
 
 
 def of_published(match: re.Match[str], tensors: Mapping[str, Tensor]) -> KeypointRCNN:
-    """The network of "keypointrcnn_r<depth>_fpn" with the joints and kinds of box offsets that its tensors have."""
+    """The network of "keypointrcnn_r<depth>_fpn" with the joints, width and kinds of box offsets of its tensors."""
     joints = tensors["roi_heads.keypoint_predictor.kps_score_lowres.weight"].shape[1]
     regressed = len(tensors["roi_heads.box_predictor.bbox_pred.weight"])
-    return KeypointRCNN(joints, int(match[1]), per_class=regressed == 8)
+    width = len(tensors["rpn.head.conv.0.0.weight"])
+    return KeypointRCNN(joints, int(match[1]), width=width, per_class=regressed == 8)
 
 
 NAMES = (

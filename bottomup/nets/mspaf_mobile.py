@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from bottomup.core.maps import Maps
-from bottomup.nets.blocks import AttentionFusion, conv_bn
+from bottomup.nets.blocks import AttentionFusion, LinkConv, conv_bn
 from bottomup.nets.mobile import EfficientNetLite0
 from bottomup.nets.network import PoseNetwork
 
@@ -72,20 +72,20 @@ class Neck(nn.Module):
 
 
 class Refine(nn.Module):
-    """Features at 4, 8, 16 and the maps so far -> better features at 4, through one small hourglass."""
+    """Features at 4, 8, 16 and the maps that `head` makes of those at 4 -> better ones at 4, by one small hourglass."""
 
     def __init__(self, maps: int, widths: tuple[int, int, int]) -> None:
         super().__init__()
         fine, middle, coarse = widths
-        self.link = nn.Conv2d(maps, fine, 1)
+        self.link = LinkConv(maps, fine)
         self.down = nn.ModuleList((conv_bn(fine, middle, 3, stride=2), conv_bn(middle, coarse, 3, stride=2)))
         self.mix_down = nn.ModuleList((Inception(middle), nn.Sequential(Inception(coarse), Inception(coarse))))
         self.narrow = nn.ModuleList((conv_bn(middle, fine), conv_bn(coarse, middle)))
         self.fuse = nn.ModuleList((AttentionFusion(fine), AttentionFusion(middle)))
         self.mix_up = nn.ModuleList((Inception(fine), Inception(middle)))
 
-    def forward(self, fused: list[Tensor], maps: Tensor) -> Tensor:
-        fine = fused[0] + self.link(maps)
+    def forward(self, fused: list[Tensor], head: nn.Conv2d) -> Tensor:
+        fine = self.link(fused[0], head)
         middle = self.mix_down[0](fused[1] + self.down[0](fine))
         coarse = self.mix_down[1](fused[2] + self.down[1](middle))
         middle = self.mix_up[1](self.fuse[1](middle, self.narrow[1](coarse)))
@@ -128,9 +128,8 @@ class MspafMobile(PoseNetwork):
     def heads(self, images: Tensor) -> list[Tensor]:
         """Heatmaps, PAFs and tags along channels, of both stages or of the last."""
         fused = self.neck(self.backbone(images))
-        first = self.answers[0](fused[0])
-        last = self.answers[1](self.refine(fused, first))
-        return [first, last] if self.supervised else [last]
+        last = self.answers[1](self.refine(fused, self.answers[0]))
+        return [self.answers[0](fused[0]), last] if self.supervised else [last]
 
     def read(self, heads: list[Tensor]) -> list[Maps]:
         """One Maps a stage, at stride 4."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 Norm = Callable[[int], nn.Module]  # channels -> layer
+Head = TypeVar("Head", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 DEPTHS = {
     18: (2, 2, 2, 2),
@@ -201,7 +203,7 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(norm.weight)
 
 
-def near_empty(head: nn.Conv2d) -> nn.Conv2d:
+def near_empty(head: Head) -> Head:
     """A head whose maps start near zero: heatmaps are nearly empty, and so the first steps are not spent on that."""
     nn.init.normal_(head.weight, std=1e-3)
     if head.bias is not None:

@@ -37,6 +37,16 @@ def owners(boxes: Tensor, truth: Tensor, *, low: float, high: float, rescue: boo
     return owner
 
 
+def spared(owner: Tensor, boxes: Tensor, taught: Tensor, stride: int) -> Tensor:
+    """The owners (N,), UNSURE in place of NOBODY for boxes whose middle lies where people may be that nobody labelled.
+
+    taught (h, w): 0 there, in cells of so many pixels.
+    """
+    middle = ((boxes[:, :2] + boxes[:, 2:]) / 2 / stride).floor().long()
+    row, column = (middle[:, 1 - axis].clamp(0, taught.shape[axis] - 1) for axis in (0, 1))
+    return torch.where((owner == NOBODY) & (taught[row, column] == 0), UNSURE, owner)
+
+
 def sampled(owner: Tensor, count: int, share: float, generator: torch.Generator | None = None) -> Tensor:
     """Indices of at most `count` boxes, drawn: people up to this share, the rest background."""
     drawn = torch.randperm(len(owner), generator=generator).to(owner.device)
@@ -53,18 +63,23 @@ def offsets(boxes: Tensor, truth: Tensor, weights: Sequence[float] = (1, 1, 1, 1
 
 
 def proposal_loss(
-    objectness: Tensor, deltas: Tensor, anchors: Tensor, truth: Tensor, generator: torch.Generator | None = None
+    objectness: Tensor,
+    deltas: Tensor,
+    anchors: Tensor,
+    owner: Tensor,
+    truth: Tensor,
+    generator: torch.Generator | None = None,
 ) -> dict[str, Tensor]:
-    """objectness, anchor: of logits (A,) and offsets (A, 4) at anchors (A, 4); truth (M, 4).
+    """objectness, anchor: of logits (A,) and offsets (A, 4) at anchors (A, 4) with owners (A,); truth (M, 4).
 
     Cross-entropy of sampled anchors, and L1 of those that are to find a person, over the number of samples.
     """
-    owner = owners(anchors, truth, low=0.3, high=0.7, rescue=True)
     chosen = sampled(owner, ANCHORS, ANCHOR_SHARE, generator)
     finds = chosen[owner[chosen] >= 0]
-    score = F.binary_cross_entropy_with_logits(objectness[chosen], (owner[chosen] >= 0).to(objectness.dtype))
+    is_person, count = (owner[chosen] >= 0).to(objectness.dtype), max(1, len(chosen))
+    score = F.binary_cross_entropy_with_logits(objectness[chosen], is_person, reduction="sum") / count
     goal = offsets(anchors[finds], truth[owner[finds]])
-    return {"objectness": score, "anchor": F.l1_loss(deltas[finds], goal, reduction="sum") / len(chosen)}
+    return {"objectness": score, "anchor": F.l1_loss(deltas[finds], goal, reduction="sum") / count}
 
 
 def box_loss(
@@ -74,17 +89,17 @@ def box_loss(
 
     owner (S,): the person of each, or NOBODY. The box loss is summed over people's boxes and divided by S.
     """
-    finds = owner >= 0
+    finds, count = owner >= 0, max(1, len(boxes))
     goal = offsets(boxes[finds], truth[owner[finds]], weights)
-    box = F.smooth_l1_loss(deltas[finds], goal, reduction="sum", beta=BETA) / len(boxes)
-    return {"score": F.cross_entropy(logits, finds.long()), "box": box}
+    box = F.smooth_l1_loss(deltas[finds], goal, reduction="sum", beta=BETA) / count
+    return {"score": F.cross_entropy(logits, finds.long(), reduction="sum") / count, "box": box}
 
 
 def keypoint_loss(logits: Tensor, boxes: Tensor, joints: Tensor) -> Tensor:
     """Cross-entropy over a map's cells, mean over labelled joints inside their box; 0 where there are none.
 
     logits (P, K, h, w) in boxes (P, 4); joints (P, K, 3): x, y with the top-left corner of the image at 0, and
-    whether they are labelled (above 0).
+    their weight, 0 for those without label.
     """
     height, width = logits.shape[-2:]
     cells = logits.new_tensor((width, height))
@@ -94,4 +109,5 @@ def keypoint_loss(logits: Tensor, boxes: Tensor, joints: Tensor) -> Tensor:
     x, y = torch.minimum((place * cells).floor(), cells - 1)[inside].long().unbind(-1)
     if len(x) == 0:
         return logits.sum() * 0
-    return F.cross_entropy(logits[inside].flatten(1), y * width + x)
+    errors = F.cross_entropy(logits[inside].flatten(1), y * width + x, reduction="none")
+    return (errors * joints[..., 2][inside]).mean()

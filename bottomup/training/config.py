@@ -105,7 +105,7 @@ class TrainSettings:
     """One training run.
 
     out: folder of checkpoints, metrics.jsonl and TensorBoard files. steps: optimiser steps in all.
-    method: what is learned: "bottomup", "topdown" (one person a crop) or "detector".
+    method: what is learned: "bottomup", "topdown" (one person a crop), "detector" or "keypoint_rcnn".
     start: "imagenet", "random" or a weights file; adopt: the parts of the network that are taken from that
     file, which may be another network's (none named: all of it). freeze: first blocks of the backbone that
     stay as they are (their gradients are the dearest and change least); fixed: other parts that do. bf16:

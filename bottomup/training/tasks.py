@@ -52,4 +52,8 @@ def task_of(settings: TrainSettings, skeleton: Skeleton, network: nn.Module) -> 
         from bottomup.training.bottomup import BottomUpTask
 
         return BottomUpTask(settings, skeleton, int(network.stride))  # type: ignore[arg-type]
-    raise SettingsError(f"method: {settings.method!r} is none of bottomup, topdown, detector")
+    if settings.method == "keypoint_rcnn":
+        from bottomup.training.keypoint_rcnn import KeypointRCNNTask
+
+        return KeypointRCNNTask(settings, skeleton)
+    raise SettingsError(f"method: {settings.method!r} is none of bottomup, topdown, detector, keypoint_rcnn")

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from bottomup.nets.blocks import AttentionFusion, conv_bn
+from bottomup.nets.blocks import AttentionFusion, LinkConv, PairConv, conv_bn
 from tests.nets.noise import noise
 
 torch.set_num_threads(1)
@@ -58,3 +58,16 @@ def test_full_attention_chooses_one_input(bias, wins):
 def test_coarse_maps_grow_to_the_size_of_the_fine_ones(size):
     fused = fusion()(torch.full((1, 6, *size), 3.0), torch.full((1, 6, 4, 5), 3.0))
     torch.testing.assert_close(fused, torch.full((1, 6, *size), 3.0))
+
+
+def test_a_pair_is_convolved_as_if_it_were_joined():
+    conv, fine, coarse = PairConv(6, 4), noise(2, 6, 8, 10), noise(2, 6, 4, 5, seed=1)
+    large = nn.functional.interpolate(coarse, size=(8, 10), mode="bilinear", align_corners=False)
+    joined = nn.functional.conv2d(torch.cat((fine, large), 1), conv.weight)
+    torch.testing.assert_close(conv(fine, coarse), joined, atol=1e-5, rtol=1e-4)
+
+
+def test_a_link_adds_what_it_makes_of_the_heads_maps():
+    link, head, x = LinkConv(5, 8), nn.Conv2d(8, 5, 1), noise(2, 8, 6, 7)
+    maps = nn.functional.conv2d(head(x), link.weight, link.bias)
+    torch.testing.assert_close(link(x, head), x + maps, atol=1e-5, rtol=1e-4)

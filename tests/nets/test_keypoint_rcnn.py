@@ -116,7 +116,7 @@ def test_frozen_batch_norm_is_batch_norm_in_eval_and_never_learns():
 
 
 def test_a_pyramid_adds_coarse_to_fine_and_takes_every_second_cell_on_top():
-    pyramid = FeaturePyramid((1, 1))
+    pyramid = FeaturePyramid((1, 1), 1)
     for layer in (*pyramid.inner_blocks, *pyramid.layer_blocks):
         nn.init.zeros_(layer.weight)
         nn.init.zeros_(layer.bias)

@@ -147,18 +147,53 @@ def test_every_family_has_its_two_functions(family):
     assert callable(module.of_published) and callable(module.own_names)
 
 
-@pytest.mark.parametrize(
-    ("name", "network", "options"),
-    [
-        ("simplebaseline_r18", "simplebaseline", {"joints": 14, "depth": 18, "width": 32}),
-        ("higherhrnet_w8", "higherhrnet", {"joints": 14, "width": 8, "tags": 2, "blocks": 1}),
-        ("hourglass1", "hourglass", {"joints": 14, "stacks": 1}),
-        ("paf2_rtpose", "paf", {"joints": 15, "limbs": 14, "stages": 2}),
-    ],
-)
-def test_other_members_of_a_family_are_known_by_their_tensors(name, network, options):
+MEMBERS = [
+    ("simplebaseline_r18", "simplebaseline", {"joints": 14, "depth": 18, "width": 32}, 1),
+    ("simplebaseline_r34", "simplebaseline", {"joints": 16, "depth": 34, "width": 256}, 1),
+    ("simplebaseline_r152", "simplebaseline", {"joints": 14, "depth": 152, "width": 128}, 1),
+    ("hrnet_w18", "hrnet", {"joints": 14, "width": 18}, 1),
+    ("hrnet_w48", "hrnet", {"joints": 16, "width": 48}, 1),
+    ("higherhrnet_w8", "higherhrnet", {"joints": 14, "width": 8, "tags": 2, "blocks": 1}, 2),
+    ("higherhrnet_w48", "higherhrnet", {"joints": 14, "width": 48}, 2),
+    ("cpn_r34", "cpn", {"joints": 14, "depth": 34}, 5),
+    ("cpn_r101", "cpn", {"joints": 16, "depth": 101}, 5),
+    ("mspn1", "mspn", {"joints": 14, "stages": 1}, 4),
+    ("mspn3", "mspn", {"joints": 16, "stages": 3}, 12),
+    ("hourglass1", "hourglass", {"joints": 14, "stacks": 1}, 1),
+    ("hourglass4", "hourglass", {"joints": 16, "stacks": 4}, 4),
+    ("hg_s8_b1", "hourglass", {"joints": 16, "stacks": 8, "widen_early": True}, 8),
+    ("hg_s4_b2", "hourglass", {"joints": 14, "stacks": 4, "blocks": 2, "widen_early": True}, 4),
+    ("ae_hourglass3", "ae_hourglass", {"joints": 14, "stacks": 3, "channels": 56}, 3),
+    ("ae_hourglass4", "ae_hourglass", {"joints": 16, "stacks": 4, "channels": 64}, 4),
+    ("paf4", "paf", {"joints": 15, "limbs": 14, "stages": 4, "relu_last": True}, 8),
+    ("paf2_rtpose", "paf", {"joints": 15, "limbs": 14, "stages": 2}, 4),
+    ("lightweight_openpose", "lightweight_openpose", {"joints": 14, "limbs": 15, "refinements": 3}, 8),
+    ("keypointrcnn_r101_fpn", "keypoint_rcnn", {"joints": 14, "depth": 101, "per_class": False}, 15),
+    ("keypointrcnn_r18_fpn", "keypoint_rcnn", {"joints": 16, "depth": 18, "width": 64}, 15),
+]
+
+
+@pytest.mark.parametrize(("name", "network", "options", "heads"), MEMBERS)
+def test_other_members_of_a_family_are_known_by_their_tensors(name, network, options, heads):
     with torch.device("meta"):
         made = build(network, **options)
         names = importlib.import_module(type(made).__module__).own_names(made)
-        found = from_published(name, {names[key]: value for key, value in made.state_dict().items()}).network
-    assert found.options == made.options
+        found = from_published(name, {names[key]: value for key, value in made.state_dict().items()})
+        assert found.network.options == made.options
+        for batch, high, wide in ((1, 3, 1), (5, 1, 2)):
+            shapes = [head.shape for head in found(torch.empty(batch, 3, high * made.multiple, wide * made.multiple))]
+            assert len(shapes) == heads and all(shape[0] == batch for shape in shapes)
+            assert shapes[0][2] * wide == shapes[0][3] * high
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "network", "options", "heads"), [m for m in MEMBERS if m[0] in ("mspn3", "cpn_r101")])
+def test_heavy_members_give_back_what_they_were_made_of(name, network, options, heads):
+    torch.manual_seed(0)
+    made = build(network, **options).eval()
+    names = importlib.import_module(type(made).__module__).own_names(made)
+    again = from_published(name, {names[key]: value for key, value in made.state_dict().items()})
+    made.every_head = True
+    images = torch.randn(3, 3, 64, 96)
+    with torch.no_grad():
+        assert all(map(torch.equal, again(images), made.heads(images)))

@@ -18,6 +18,7 @@ from bottomup.targets.keypoint_rcnn import (
     owners,
     proposal_loss,
     sampled,
+    spared,
 )
 
 TRUTH = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10]])
@@ -40,6 +41,13 @@ def test_boxes_find_whom_they_overlap_most():
     assert owners(boxes, TRUTH[:0], low=0.3, high=0.7, rescue=True).tolist() == [NOBODY] * 4
 
 
+def test_background_is_spared_where_people_may_be_that_nobody_labelled():
+    taught = torch.tensor([[1, 0, 1]], dtype=torch.uint8)  # of 8 pixels each
+    boxes = torch.tensor([[0.0, 0, 10, 8], [0, 0, 20, 8], [8, 0, 16, 8], [0, 0, 70, 90]])  # middles at 5, 10, 12, 35
+    owner = torch.tensor([NOBODY, NOBODY, 1, NOBODY])
+    assert spared(owner, boxes, taught, 8).tolist() == [NOBODY, UNSURE, 1, NOBODY]
+
+
 def test_samples_are_people_up_to_a_share_and_background():
     owner = torch.tensor([0] * 30 + [UNSURE] * 30 + [NOBODY] * 30)
     chosen = sampled(owner, 16, 0.25, seeded())
@@ -58,7 +66,7 @@ def test_proposals_are_charged_for_scores_and_people():
     anchors = torch.tensor([[0.0, 0, 10, 10], [20, 0, 30, 10], [50, 50, 60, 60], [70, 0, 80, 10]])
     logits, deltas = torch.tensor([0.0, 2.0, 0.0, -1.0]), torch.zeros(4, 4)
     deltas[0], deltas[2] = 0.5, 9.0  # the second is background's, which has no box to be charged for
-    losses = proposal_loss(logits, deltas, anchors, TRUTH, seeded())
+    losses = proposal_loss(logits, deltas, anchors, torch.tensor([0, 1, NOBODY, NOBODY]), TRUTH, seeded())
     entropy = [math.log(2), math.log(1 + math.exp(-2)), math.log(2), math.log(1 + math.exp(-1))]
     assert losses["objectness"].item() == pytest.approx(sum(entropy) / 4, rel=1e-5)
     assert losses["anchor"].item() == pytest.approx(4 * 0.5 / 4)
@@ -79,6 +87,8 @@ def test_joints_are_one_cell_of_their_box():
     logits[0, 0, 2, 1], logits[0, 1, 3, 3] = 3.0, 1.0  # the third is not labelled, the fourth outside
     wanted = [math.log(15 + math.exp(v)) - v for v in (3, 1)]
     assert keypoint_loss(logits, boxes, joints).item() == pytest.approx(sum(wanted) / 2, rel=1e-5)
+    joints[0, 1, 2] = 0.5  # less sure
+    assert keypoint_loss(logits, boxes, joints).item() == pytest.approx((wanted[0] + wanted[1] / 2) / 2, rel=1e-5)
 
 
 def test_nobody_costs_nothing_and_keeps_the_gradient():
@@ -86,5 +96,12 @@ def test_nobody_costs_nothing_and_keeps_the_gradient():
     loss = keypoint_loss(logits, torch.zeros(0, 4), torch.zeros(0, 4, 3))
     loss.backward()
     assert loss == 0 and logits.grad is not None
-    nobody = proposal_loss(torch.zeros(5), torch.zeros(5, 4), TRUTH[[0] * 5], TRUTH[:0], seeded())
+    nobody = proposal_loss(torch.zeros(5), torch.zeros(5, 4), TRUTH[[0] * 5], torch.full((5,), NOBODY), TRUTH[:0])
     assert nobody["anchor"] == 0 and nobody["objectness"].item() == pytest.approx(math.log(2))
+
+
+def test_where_nothing_may_be_taught_nothing_is_charged():
+    unsure = torch.full((5,), UNSURE)
+    losses = proposal_loss(torch.ones(5), torch.ones(5, 4), TRUTH[[0] * 5], unsure, TRUTH)
+    losses |= box_loss(torch.zeros(0, 2), torch.zeros(0, 4), TRUTH[:0], unsure[:0], TRUTH, (10.0, 10.0, 5.0, 5.0))
+    assert all(loss == 0 for loss in losses.values())

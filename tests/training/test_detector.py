@@ -1,4 +1,4 @@
-"""Training of the detector: who is taught, what is left alone, and that the same loop trains all three methods."""
+"""Training of the detector: who is taught, what is left alone, and that the same loop trains all methods."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 from bottomup.core import ABSENT, COCO17, LABELLED, UNKNOWN
 from bottomup.data.augment import Augmentation, Example
 from bottomup.files.weights import read_weights
+from bottomup.nets import keypoint_rcnn
 from bottomup.nets.detector_mobile import DetectorMobile
 from bottomup.training.config import Phase
 from bottomup.training.detector import DetectorTask, corners, without_slivers
@@ -102,9 +103,11 @@ def test_a_picture_of_nobody_is_a_lesson_too(labels):
     [
         ("topdown", {"name": "cpn_mobile", "widths": [8, 8, 8]}),
         ("detector", {"name": "detector_mobile", "width": 8}),
+        ("keypoint_rcnn", {"name": "keypoint_rcnn", "depth": 18, "width": 8}),
     ],
 )
-def test_the_same_loop_trains_resumes_and_writes_all_methods(labels, tmp_path, method, network):
+def test_the_same_loop_trains_resumes_and_writes_all_methods(labels, tmp_path, method, network, monkeypatch):
+    monkeypatch.setattr(keypoint_rcnn, "PROPOSALS", 16)  # else its keypoint head would see many boxes
     phases = (Phase(64, 2, 1.0),)
     chosen = run(labels, tmp_path / "run", method=method, network=network, steps=2, phases=phases)
     whole = Losses()
