@@ -12,13 +12,15 @@ from bottomup.core import People, Skeleton
 
 Colour = tuple[int, int, int]
 
+FAINT = 0.1  # joints of a lower score are guesses that a picture leaves out
 RIM: Colour = (20, 20, 20)
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 pixel
 _GOLDEN = 0.618034  # people's hues go round in this step: neighbours in number are far apart in colour
 
 
 def draw(image: np.ndarray, people: People) -> np.ndarray:
-    """A copy of the image, RGB uint8 (H, W, 3), with limbs and found joints; the same where there is nobody.
+    """A copy of the image, RGB uint8 (H, W, 3), with limbs and found joints that are not faint; the same where there is
+    nobody.
 
     Each person has a hue, by its id if there are ids, which are then written beside the topmost joint; its left
     side is paler and its right side darker. Lines are as wide as suits the
@@ -47,7 +49,7 @@ def _width(extent: float, shape: tuple[int, ...]) -> float:
 
 
 def _draw_person(image: np.ndarray, joints: np.ndarray, skeleton: Skeleton, hue: float, width: float) -> None:
-    found, sides = joints[:, 2] > 0, joint_sides(skeleton)
+    found, sides = joints[:, 2] >= FAINT, joint_sides(skeleton)
     shades = {side: _shade(hue, side) for side in (-1, 0, 1)}
     limbs = [(a, b) for a, b in skeleton.limbs if found[a] and found[b]]
     if width >= 1.5:  # a dark rim under everything keeps the lines visible on any ground

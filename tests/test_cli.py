@@ -109,7 +109,7 @@ def test_options_reach_the_road(weights, monkeypatch):
         raise SettingsError("enough")
 
     monkeypatch.setattr("bottomup.roads.predictor.load", load)
-    options = "--long-side 640 --flip --scales 0.5 1 2 --evidence tags --no-prior --device cpu --weights w"
+    options = "--long-side 640 --flip --scales 0.5 1 2 --evidence tags --no-prior --fill --device cpu --weights w"
     assert cli.main(["evaluate", "--data", "x.json", *options.split()]) == 2
     assert asked == {
         "weights": ["w"],
@@ -121,6 +121,7 @@ def test_options_reach_the_road(weights, monkeypatch):
         "scales": [0.5, 1.0, 2.0],
         "evidence": "tags",
         "prior": False,
+        "fill": True,
     }
     asked.clear()
     assert cli.main(["infer", "x", "--out", "y"]) == 2

@@ -18,6 +18,7 @@ VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("grouped by PAFs alone", {"evidence": "pafs"}),
     ("grouped by tags alone", {"evidence": "tags"}),
     ("grouped without the body prior", {"prior": False}),
+    ("joints without a peak left out", {"fill": False}),
 )
 MARKS = ("<!-- figures -->", "<!-- end of figures -->")
 OPTIONS = {
@@ -25,6 +26,7 @@ OPTIONS = {
     "scales": lambda value: "--scales " + " ".join(f"{s:g}" for s in value),
     "evidence": lambda value: f"--evidence {value}",
     "prior": lambda value: "--no-prior",
+    "fill": lambda value: "--no-fill",
 }
 
 

@@ -43,9 +43,9 @@ def add_road_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--flip", action="store_true", default=None, help="average with the mirrored picture or crop")
     parser.add_argument("--scales", type=float, nargs="+", metavar="S", help="average over scales, such as 0.5 1 2")
     parser.add_argument("--evidence", choices=("both", "pafs", "tags"), help="what joins joints to people")
-    parser.add_argument(
-        "--no-prior", dest="prior", action="store_false", default=None, help="join people without the body prior"
-    )
+    switch = argparse.BooleanOptionalAction
+    parser.add_argument("--prior", action=switch, help="join people by the body prior too")
+    parser.add_argument("--fill", action=switch, help="look for joints without a peak where the prior expects them")
 
 
 def chosen_predictor(options: argparse.Namespace) -> Predictor:
@@ -59,7 +59,7 @@ def chosen_predictor(options: argparse.Namespace) -> Predictor:
 
 def asked_of(options: argparse.Namespace) -> dict[str, Any]:
     """What the road options ask `load` for."""
-    names = ("long_side", "short_side", "height", "flip", "scales", "evidence", "prior")
+    names = ("long_side", "short_side", "height", "flip", "scales", "evidence", "prior", "fill")
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     boxes = _boxes(options)
     where = {"method": options.method, "boxes": boxes, "detector": options.detector}

@@ -59,6 +59,8 @@ def _image18(image: Record) -> Record:
 def _person18(annotation: Record) -> Record:
     kept = {key: value for key, value in annotation.items() if key not in ("occluded", "scores", "num_keypoints")}
     kept["iscrowd"] = int(bool(annotation.get("iscrowd")))
+    if not annotation.get("bbox_head"):  # an empty list where nobody drew one
+        kept.pop("bbox_head", None)
     if not annotation.get("keypoints"):
         return kept | {"ignore": True}
     joints = np.array(annotation["keypoints"], float).reshape(17, 3)[OURS]

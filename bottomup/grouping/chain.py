@@ -15,6 +15,7 @@ from bottomup.grouping.assembly import connect, single_pieces
 from bottomup.grouping.bids import LIMB_DUE, fields_of_peaks
 from bottomup.grouping.bodies import COLUMNS
 from bottomup.grouping.exchange import exchange_joints
+from bottomup.grouping.fill import fill_joints
 from bottomup.grouping.limbs import find_limbs
 from bottomup.grouping.matching import rank_peaks
 from bottomup.grouping.peaks import find_peaks
@@ -61,11 +62,13 @@ def group_maps(
     sigma: float | None,
     tables: Tables,
     rules: Rules = RULES,
+    fill: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Joints (P, K, 3) and scores (P,) of the people in one image's maps, in cells.
 
     heat (K, h, w), pafs (E, 2, h, w): C-contiguous float32, not empty. tags: (L, K, h, w). sigma: spread
-    of a peak in cells, measured where it is None. Raises NotFinite."""
+    of a peak in cells, measured where it is None. fill: also joints of which there is but a weak signal
+    where a prior expects them. Raises NotFinite."""
     peaks = _peaks_of(heat, tags, sigma, tables, rules)
     n, K = peaks.spot.shape[1], len(heat)
     member, owner = np.empty((n, K), np.int64), np.empty(n, np.int64)
@@ -90,10 +93,12 @@ def group_maps(
     limbs = NO_LIMBS if pafs is None else tables.limbs
     placed = peaks.spot, peaks.rank, peaks.sigma, peaks.middle
     joints, scores = people_of_pieces(*placed, member, *levels, limbs, *fields)
-    if len(joints) < 2:
-        return joints, scores
-    kept = without_shadows(joints, tables.mirror, rules.shadow_share, rules.shadow_reach)
-    return (joints, scores) if len(kept) == len(joints) else (joints[kept], scores[kept])
+    if len(joints) > 1:
+        kept = without_shadows(joints, tables.mirror, rules.shadow_share, rules.shadow_reach)
+        joints, scores = (joints, scores) if len(kept) == len(joints) else (joints[kept], scores[kept])
+    if fill and with_prior:
+        fill_joints(joints, heat, tables.square, tables.expect)
+    return joints, scores
 
 
 def _peaks_of(heat: np.ndarray, tags: np.ndarray | None, sigma: float | None, tables: Tables, rules: Rules) -> Peaks:

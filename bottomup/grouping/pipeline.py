@@ -13,24 +13,31 @@ from bottomup.grouping.tables import tables_of
 
 
 def group(
-    heatmaps: Any, *, pafs: Any = None, tags: Any = None, skeleton: Skeleton, sigma: float | None = None
+    heatmaps: Any,
+    *,
+    pafs: Any = None,
+    tags: Any = None,
+    skeleton: Skeleton,
+    sigma: float | None = None,
+    fill: bool = False,
 ) -> People:
     """The people in one image's maps, best first, in map pixels (cell i is centred at i).
 
     heatmaps: (K, h, w). pafs: (E, 2, h, w), x then y, pointing from a limb's first joint to its second.
     tags: (L, K, h, w). All numpy or torch, any number type and strides. Fields, tags or both; both
     count in one score. sigma: a peak's spread in cells; measured on the peaks where it is None.
-    A person has at least three joints; there is no limit to peaks or people. The result does not
-    depend on threads, and mirrored maps give exactly the mirrored people.
+    fill: joints without a peak are taken from a weak signal where the skeleton's prior expects them, with a low score:
+    more are found, more are wrong (`docs/grouping.md`). A person has at least three joints; there is no limit to peaks
+    or people. The result does not depend on threads, and mirrored maps give exactly the mirrored people.
     Raises ValueError where shapes do not fit, both evidences are missing, or values that count (all
     heatmaps; fields and tags where they are looked at) are NaN or infinite.
     """
     _check_request(pafs, tags, sigma)
     arrays = (_float_array("heatmaps", heatmaps), _float_array("pafs", pafs), _array("tags", tags))
-    return _group_one(*arrays, sigma, skeleton, "")
+    return _group_one(*arrays, sigma, skeleton, "", fill)
 
 
-def group_batch(maps: Maps, skeleton: Skeleton) -> list[People]:
+def group_batch(maps: Maps, skeleton: Skeleton, *, fill: bool = False) -> list[People]:
     """The people of every image of a batch of maps (numpy or torch), each as `group` gives them.
 
     Images are grouped in parallel. Raises ValueError as `group` does, naming the image.
@@ -43,7 +50,7 @@ def group_batch(maps: Maps, skeleton: Skeleton) -> list[People]:
 
     def people_of(i: int) -> People:
         one = (heat[i], None if pafs is None else pafs[i], None if tags is None else tags[i])
-        return _group_one(*one, maps.sigma, skeleton, f"image {i} of the batch: ")
+        return _group_one(*one, maps.sigma, skeleton, f"image {i} of the batch: ", fill)
 
     count = len(heat)
     workers = min(count, os.cpu_count() or 1)
@@ -88,6 +95,7 @@ def _group_one(
     sigma: float | None,
     skeleton: Skeleton,
     where: str,
+    fill: bool,
 ) -> People:
     _check_shapes(heatmaps, pafs, tags, skeleton, where)
     if heatmaps.size == 0:
@@ -97,7 +105,7 @@ def _group_one(
 
     tell_if_cold()
     try:
-        joints, scores = group_maps(heatmaps, pafs, tags, sigma, tables_of(skeleton))
+        joints, scores = group_maps(heatmaps, pafs, tags, sigma, tables_of(skeleton), fill=fill)
     except NotFinite:
         raise _not_finite(heatmaps, pafs, tags, where) from None
     return People(joints, scores, skeleton)

@@ -18,7 +18,7 @@ def warm_up() -> Path | None:
     from bottomup.grouping.compile import cache_folder
 
     for maps, skeleton, sigma in _cases():
-        group(maps.heatmaps, pafs=maps.pafs, tags=maps.tags, skeleton=skeleton, sigma=sigma)
+        group(maps.heatmaps, pafs=maps.pafs, tags=maps.tags, skeleton=skeleton, sigma=sigma, fill=True)
     return cache_folder()
 
 

@@ -34,7 +34,8 @@ class BottomUpSettings:
     in cells, or None for the network's own. flip: average with the mirrored pass. scales: passes at these
     multiples of the size are averaged; 1 is among them, and tags come from it alone. evidence: which maps
     join joints to people: "both", "pafs" or "tags". prior: whether the body prior that comes with the
-    package for this skeleton joins pieces of people. offset: pixels of the input, right and down, by which the
+    package for this skeleton joins pieces of people. fill: whether joints without a peak are looked for where
+    that prior expects them. offset: pixels of the input, right and down, by which the
     network's cells lie beside those of the project (see `Warp.cells`). Raises SettingsError that names key and value.
     """
 
@@ -51,6 +52,7 @@ class BottomUpSettings:
     scales: tuple[float, ...] = (1.0,)
     evidence: str = "both"
     prior: bool = True
+    fill: bool = False
     offset: float = 0.0
 
     def __post_init__(self) -> None:
@@ -204,7 +206,14 @@ class BottomUp:
         """The people whom the maps of one picture show, in its pixels."""
         from bottomup.grouping import group
 
-        found = group(maps.heatmaps, pafs=maps.pafs, tags=maps.tags, skeleton=self.skeleton, sigma=maps.sigma)
+        found = group(
+            maps.heatmaps,
+            pafs=maps.pafs,
+            tags=maps.tags,
+            skeleton=self.skeleton,
+            sigma=maps.sigma,
+            fill=self.settings.fill,
+        )
         cells = Warp.cells(maps.stride) @ Warp.shift(-self.settings.offset, -self.settings.offset)
         return found.warp((cells @ prepared.to_input).inverse())
 

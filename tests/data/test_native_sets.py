@@ -176,6 +176,16 @@ def test_posetrack_2018_and_2021(tmp_path, name, year):
     assert [image["is_labeled"] for image in part.images] == [True, False] and part.images[0]["width"] == 64
 
 
+def test_an_empty_head_box_of_posetrack_is_none(tmp_path):
+    sets.posetrack18(tmp_path)
+    path = tmp_path / "annotations/train/000001_mpii_train.json"
+    content = json.loads(path.read_text())
+    content["annotations"][0]["bbox_head"] = []
+    path.write_text(json.dumps(content))
+    (person,) = people(only("posetrack18", tmp_path))
+    assert "bbox_head" not in person and person["num_keypoints"] == 14
+
+
 def test_hidden_joints_of_posetrack_are_told_where_a_file_does(tmp_path):
     sets.posetrack18(tmp_path)
     path = tmp_path / "annotations/train/000001_mpii_train.json"

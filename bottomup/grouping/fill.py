@@ -1,0 +1,83 @@
+"""Joints that a person lacks, from what weak signal there is where the body prior expects them.
+
+Hidden and faint joints have no peak that is high enough. Asked for, each is looked for around its
+expected place alone, so that maps are not swept again. More joints are found, and more of them are
+wrong: how many is in `docs/grouping.md`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bottomup.grouping.bids import expected_place, see_joints, sum_expectations
+from bottomup.grouping.bodies import COLUMNS, COUNT, DUE, measure_body
+from bottomup.grouping.compile import jit
+
+FEWEST = 4  # joints of a person that say where another is
+FAR = 6.0  # by how much the log density may fall from the expected place
+NEAR_WEIGHT = 0.2  # of that fall beside the logarithm of the height
+LEAST = 0.03  # lowest signal
+QUARTER = 0.25  # of a cell, towards the higher neighbour
+
+
+@jit
+def best_cell(plane: np.ndarray, place: np.ndarray, middle: float) -> tuple[int, int]:
+    """Column and row of the cell of a plane (h, w) that is highest for its distance from the place expected (6,), see
+    `expected_place`; -1, -1 if none is above `LEAST` near it."""
+    h, w = plane.shape
+    x0, y0, xx, yy, xy = place[0] + middle, place[1], place[3], place[4], place[5]
+    spare = 4 * xx * yy - xy * xy
+    if not spare > 0:
+        return -1, -1
+    reach_x, reach_y = math.sqrt(4 * FAR * yy / spare), math.sqrt(4 * FAR * xx / spare)  # of the ellipse at FAR
+    best, column, row = 0.0, -1, -1
+    for y in range(max(0, math.ceil(y0 - reach_y)), min(h - 1, math.floor(y0 + reach_y)) + 1):
+        for x in range(max(0, math.ceil(x0 - reach_x)), min(w - 1, math.floor(x0 + reach_x)) + 1):
+            dx, dy = x - x0, y - y0
+            fall = (xx * dx * dx + yy * dy * dy) + xy * (dx * dy)
+            worth = plane[y, x] * math.exp(-NEAR_WEIGHT * fall)
+            if plane[y, x] > LEAST and fall < FAR and worth > best:
+                best, column, row = worth, x, y
+    return column, row
+
+
+@jit
+def towards_higher(before: float, after: float) -> float:
+    """A quarter cell towards the higher of two neighbours, 0 between equal ones."""
+    return QUARTER if after > before else -QUARTER if before > after else 0.0
+
+
+@jit
+def fill_joints(joints: np.ndarray, heat: np.ndarray, square: np.ndarray, expect: np.ndarray) -> None:
+    """Writes to joints (P, K, 3), x, y and score in cells, those that people lack. heat: (K, h, w), h and w at least 1.
+
+    square, expect: see `Tables`. Who has fewer than `FEWEST` joints stays as they are."""
+    P, K, _ = joints.shape
+    h, w = heat.shape[1:]
+    middle, ranks, person = (w - 1) / 2, np.zeros(K, np.int64), np.empty(K, np.int64)
+    body, place, sums = np.empty(COLUMNS), np.empty(6), np.empty(8)
+    spot, seen = np.empty((3, K)), np.zeros((3, expect.shape[2]))
+    for p in range(P):
+        for k in range(K):
+            person[k] = k if joints[p, k, 2] > 0 else -1
+            for z in range(3):
+                spot[z, k] = joints[p, k, z]
+        measure_body(person, spot, middle, ranks, square, body)
+        if body[COUNT] < FEWEST or not body[DUE] > 0:
+            continue
+        see_joints(person, body, spot, middle, seen)
+        for k in range(K):
+            if person[k] >= 0:
+                continue
+            sum_expectations(seen, expect, k, sums)
+            expected_place(body, sums, place)
+            x, y = best_cell(heat[k], place, middle)
+            if x < 0:
+                continue
+            joints[p, k, 0], joints[p, k, 1], joints[p, k, 2] = x, y, min(heat[k, y, x], np.float32(1))
+            if 0 < x < w - 1:
+                joints[p, k, 0] += towards_higher(heat[k, y, x - 1], heat[k, y, x + 1])
+            if 0 < y < h - 1:
+                joints[p, k, 1] += towards_higher(heat[k, y - 1, x], heat[k, y + 1, x])
