@@ -2,8 +2,9 @@
 
 taskset -c 0 python benchmarks/grouping.py --bench ../shared/bench                 milliseconds
 python benchmarks/grouping.py --bench ../shared/bench --quality --seeds 100        OKS, false people, precision
+python benchmarks/grouping.py --bench ../shared/bench --way "COCO-17" --plot times.svg
 
-Times: both take turns on eight scenes in rotation; medians, and the median and largest of the ratios.
+Times: both take turns on eight scenes in rotation; medians of CPU time, and the median and largest of the ratios.
 The folder holds `maps.py` (scenes and their judge) and `prototype.py`.
 """
 
@@ -11,20 +12,28 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import statistics
 import sys
 import time
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from bottomup.compare.plots import HEIGHT, LEFT, TOP, WIDTH, Axes
 from bottomup.core import SKELETONS, Skeleton
 from bottomup.grouping import group
 
 SCENES, ROUNDS = 8, 12
+COLOURS = ("#3366bb", "#bb4433", "#338855", "#8855aa", "#aa7711")
+PLOT_STYLE = (
+    "svg{background:#fff} text{font:11px sans-serif;fill:#333} .grid{stroke:#ddd} .axis{stroke:#333} "
+    ".line{fill:none;stroke-width:2}"
+)
 
 
 class Way(NamedTuple):
@@ -69,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=int, nargs="+", default=[46, 64, 128, 160, 512], metavar="N")
     parser.add_argument("--people", type=int, nargs="+", default=[1, 5, 20, 50], metavar="N")
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="scenes a case, for --quality")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draws the times against people, as SVG")
     parser.add_argument("--way", default="", metavar="TEXT", help="only ways whose name contains this")
     return parser
 
@@ -108,6 +118,7 @@ def theirs(peers: Any, way: Way) -> Callable[[Any], np.ndarray]:
 def print_times(peers: Any, ways: list[Way], options: argparse.Namespace) -> None:
     """Milliseconds of both and their ratio, case by case, then the ratios' median and largest."""
     ratios: list[float] = []
+    curves: dict[str, dict[int, list[tuple[float, float]]]] = {}
     print("| way | map | people | ms | prototype, ms | ratio |\n|---|--:|--:|--:|--:|--:|")
     for way in ways:
         for size in options.sizes:
@@ -115,21 +126,44 @@ def print_times(peers: Any, ways: list[Way], options: argparse.Namespace) -> Non
                 scenes = [peers.maps.make(way.layout, size, people, seed) for seed in range(SCENES)]
                 mine, other = seconds(scenes, ours(peers, way), theirs(peers, way))
                 ratios.append(mine / other)
+                curves.setdefault(way.name, {}).setdefault(size, []).append((people, 1e3 * mine))
                 print(f"| {way.name} | {size} | {people} | {1e3 * mine:.3f} | {1e3 * other:.3f} | {ratios[-1]:.2f} |")
                 sys.stdout.flush()
     print(f"\nratios: median {statistics.median(ratios):.2f}, largest {max(ratios):.2f}")
+    if options.plot:
+        options.plot.write_text(drawn_times(curves), encoding="utf-8")
+
+
+def drawn_times(curves: dict[str, dict[int, list[tuple[float, float]]]]) -> str:
+    """Milliseconds against people, both logarithmic: a panel a way, a curve a map size, as SVG."""
+    counts = sorted({people for sizes in curves.values() for points in sizes.values() for people, _ in points})
+    x = tuple((math.log(count), str(count)) for count in counts)
+    y = tuple((math.log(ms), f"{ms:g}") for ms in (0.03, 0.1, 0.3, 1, 3, 10))
+    axes = Axes((x[0][0], x[-1][0]), (y[0][0], y[-1][0]), "people", "ms", x, y)
+    parts = [f"<style>{PLOT_STYLE}</style>"]
+    for number, (way, sizes) in enumerate(curves.items()):
+        lines = [axes.drawn(), f'<text class="name" x="{LEFT + 6}" y="{TOP + 12}">{way}</text>']
+        for s, (size, points) in enumerate(sizes.items()):
+            places = [axes.place(math.log(people), math.log(max(ms, 0.03))) for people, ms in points]
+            path = " ".join(f"{across:.1f},{down:.1f}" for across, down in places)
+            lines.append(f'<polyline class="line" stroke="{COLOURS[s % len(COLOURS)]}" points="{path}"/>')
+            lines.append(f'<text class="tick" x="{places[-1][0] - 22:.0f}" y="{places[-1][1] - 4:.0f}">{size}</text>')
+        shift = f"translate({number % 2 * WIDTH} {number // 2 * HEIGHT})"
+        parts.append(f'<g transform="{shift}">{"".join(lines)}</g>')
+    box = f"0 0 {2 * WIDTH} {-(-len(curves) // 2) * HEIGHT}"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}">{"".join(parts)}</svg>\n'
 
 
 def seconds(scenes: list[Any], *runs: Callable[[Any], np.ndarray]) -> list[float]:
-    """Median seconds of each function, which take turns on the scenes; the first round warms up."""
+    """Median CPU seconds of each function, which take turns on the scenes; the first round warms up."""
     times: list[list[float]] = [[] for _ in runs]
     for turn in range(ROUNDS + 1):
         for scene in scenes:
             for run, spent in zip(runs, times, strict=True):
-                begin = time.perf_counter()
+                begin = time.thread_time()
                 run(scene)
                 if turn:
-                    spent.append(time.perf_counter() - begin)
+                    spent.append(time.thread_time() - begin)
     return [statistics.median(spent) for spent in times]
 
 

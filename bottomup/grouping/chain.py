@@ -89,7 +89,8 @@ def group_maps(
         due = LIMB_DUE if pafs is not None else 0.0  # no fields, so none are due
         exchange_joints(*peaks[:4], *body, *fields, due, rules.sweeps, fewest, with_prior, member)
     lone = 1 if with_prior else fewest  # without a prior, single sure joints are parts of somebody
-    levels = (lone, fewest, rules.person_least * fewest / rules.person_joints)
+    least = rules.person_least if with_prior else rules.alone_least
+    levels = (lone, fewest, least * fewest / rules.person_joints)
     limbs = NO_LIMBS if pafs is None else tables.limbs
     placed = peaks.spot, peaks.rank, peaks.sigma, peaks.middle
     joints, scores = people_of_pieces(*placed, member, *levels, limbs, *fields)

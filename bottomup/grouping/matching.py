@@ -52,13 +52,13 @@ def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> No
 
     order, key: int64; value: float64, finite. Into as many buckets as there are indices, equally wide in
     value, then within each."""
-    count, top, low = len(order), -np.inf, np.inf
+    count, top, low, first = len(order), -np.inf, np.inf, np.int64(0)
     if count <= FEW:
-        return insert_sorted(order, 0, count, value, key)
+        return insert_sorted(order, first, count, value, key)
     for z in range(count):
         top, low = max(top, value[order[z]]), min(low, value[order[z]])
     scale = (count - 1) / max(top - low, NARROWEST)
-    begin, target, first = np.empty(count + 1, np.int64), np.empty(count, np.int64), 0
+    begin, target = np.empty(count + 1, np.int64), np.empty(count, np.int64)
     for z in range(count + 1):
         begin[z] = 0
     for z in range(count):

@@ -239,7 +239,12 @@ def find_peaks(
     broad, least = max(3, int(widest * (sigma if given else GUESSED_SPREAD) + 0.5)), np.empty(1, np.float32)
     least[0] = low
     begin, start, cells = np.zeros(K + 1, np.int64), np.zeros(K + 1, np.int64), np.empty(most, np.int64)
-    boxes, peaks, keep, n = np.empty((most + 512, 5), np.int64), np.empty((most + 512, 3)), np.empty(most, np.bool_), 0
+    boxes, peaks, keep, n = (
+        np.empty((most + 512, 5), np.int64),
+        np.empty((most + 512, 3)),
+        np.empty(most, np.bool_),
+        start[0],
+    )
     flat = heat.reshape(K, h * w)
     for k in range(K):
         boxes, peaks = with_room(boxes, n, most), with_room(peaks, n, most)
