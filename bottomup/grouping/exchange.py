@@ -140,6 +140,17 @@ def award(
 
 
 @jit
+def mark_held(member: np.ndarray, holder: np.ndarray) -> None:
+    """Writes to `holder` (n,) which peaks the pieces (n, K) hold."""
+    for i in range(len(holder)):
+        holder[i] = FREE
+    for a in range(len(member)):
+        for k in range(member.shape[1]):
+            if member[a, k] >= 0:
+                holder[member[a, k]] = HELD
+
+
+@jit
 def exchange_joints(
     spot: np.ndarray,
     start: np.ndarray,
@@ -165,20 +176,11 @@ def exchange_joints(
     field: the candidate limbs by peak. limb_due: see `LIMB_DUE`. Who has not changed since the
     last sweep bids as then."""
     able, (n, K) = people_with(member, fewest), member.shape
-    P, known, holder, won = (
-        len(able),
-        evidence_of(spot, tag, middle, expect),
-        np.empty(n, np.int64),
-        np.empty(len(able), np.int64),
-    )
+    P, known = len(able), evidence_of(spot, tag, middle, expect)
+    holder, won = np.empty(n, np.int64), np.empty(P, np.int64)
     peak, worth = np.empty((P, K, MOST_BIDS), np.int64), np.empty((P, K, MOST_BIDS), np.float32)
     count, bodies, moved = np.empty((P, K), np.int64), np.empty((P, COLUMNS)), np.empty(P, np.bool_)
-    for i in range(n):
-        holder[i] = FREE
-    for a in range(n):
-        for k in range(K):
-            if member[a, k] >= 0:
-                holder[member[a, k]] = HELD
+    mark_held(member, holder)
     wanted = np.empty(K, np.bool_)
     for u in range(P):
         moved[u] = True

@@ -52,7 +52,8 @@ def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> No
 
     order, key: int64; value: float64, finite. Into as many buckets as there are indices, equally wide in
     value, then within each."""
-    count, top, low, first = len(order), -np.inf, np.inf, np.int64(0)
+    count, top, low = len(order), -np.inf, np.inf
+    first: int = np.int64(0)  # type: ignore[assignment]  # an int to numba, which compiles anew for a literal 0
     if count <= FEW:
         return insert_sorted(order, first, count, value, key)
     for z in range(count):

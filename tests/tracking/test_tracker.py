@@ -58,7 +58,7 @@ def test_two_who_cross_while_one_is_hidden_keep_their_ids():
     assert ids_of(followed(frames)) == [[1] if 27 <= n <= 33 else [1, 2] for n in range(60)]
 
 
-@pytest.mark.parametrize(("joints", "score", "ids"), [(3, 0.1, []), (17, 0.1, [1]), (3, 0.9, [1])])
+@pytest.mark.parametrize(("joints", "score", "ids"), [(3, 0.05, []), (17, 0.05, [1]), (3, 0.9, [1])])
 def test_who_was_away_for_long_does_not_come_back_by_a_doubtful_piece(joints, score, ids):
     away = [people([])] * round(1.4 * RATE)
     found = people([(110, 105)], scores=[score])
@@ -101,14 +101,14 @@ def test_size_does_not_matter():
 
 
 def test_somebody_unsure_has_an_id_after_three_frames_in_a_row():
-    unsure = people([(100, 100)], scores=[0.3])
+    unsure = people([(100, 100)], scores=[0.2])
     assert ids_of(followed([unsure] * 5)) == [[], [], [1], [1], [1]]
     flickering = [unsure, unsure, people([])] * 4
     assert not any(ids_of(followed(flickering)))
 
 
 def test_a_low_score_continues_a_track_but_begins_none():
-    weak = people([(100, 100)], scores=[0.1])
+    weak = people([(100, 100)], scores=[0.05])
     assert ids_of(followed([people([(100, 100)]), weak, weak])) == [[1], [1], [1]]
     assert not any(ids_of(followed([weak] * 10)))
 
@@ -123,7 +123,7 @@ def test_somebody_unsure_in_front_of_somebody_has_an_id_only_when_apart():
     def frame(apart):
         mirrored = people([(100 + apart, 102)])
         mirrored.joints[..., 0] = 2 * (100 + apart) - mirrored.joints[..., 0]
-        return People.concatenate([people([(100, 100)]), People(mirrored.joints, [0.4], COCO17)])
+        return People.concatenate([people([(100, 100)]), People(mirrored.joints, [0.2], COCO17)])
 
     assert ids_of(followed([frame(3)] * 10)) == [[1]] * 10
     assert ids_of(followed([frame(3)] * 3 + [frame(60)] * 5))[-1] == [1, 2]
