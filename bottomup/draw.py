@@ -12,7 +12,6 @@ from bottomup.core import People, Skeleton
 
 Colour = tuple[int, int, int]
 
-FAINT = 0.1  # joints of a lower score are guesses that a picture leaves out
 RIM: Colour = (20, 20, 20)
 _SHIFT = 4  # OpenCV takes coordinates in 1/16 pixel
 _GOLDEN = 0.618034  # people's hues go round in this step: neighbours in number are far apart in colour
@@ -26,7 +25,7 @@ def draw(image: np.ndarray, people: People) -> np.ndarray:
     side is paler and its right side darker. Lines are as wide as suits the
     person's size, dots the larger the surer the joint. Large people are drawn first, small ones on top.
     """
-    drawn = np.array(image)
+    drawn, people = np.array(image), people.without_faint()
     extents = [_extent(joints) for joints in people.joints]
     for i in np.argsort(extents, kind="stable")[::-1]:
         hue = (0.08 + (i if people.ids is None else people.ids[i]) * _GOLDEN) % 1.0
@@ -49,7 +48,7 @@ def _width(extent: float, shape: tuple[int, ...]) -> float:
 
 
 def _draw_person(image: np.ndarray, joints: np.ndarray, skeleton: Skeleton, hue: float, width: float) -> None:
-    found, sides = joints[:, 2] >= FAINT, joint_sides(skeleton)
+    found, sides = joints[:, 2] > 0, joint_sides(skeleton)
     shades = {side: _shade(hue, side) for side in (-1, 0, 1)}
     limbs = [(a, b) for a, b in skeleton.limbs if found[a] and found[b]]
     if width >= 1.5:  # a dark rim under everything keeps the lines visible on any ground

@@ -11,6 +11,8 @@ import numpy as np
 from bottomup.core.skeleton import Skeleton
 from bottomup.core.warp import Warp
 
+FAINT = 0.1  # joints of a lower score are guesses: they are in results, not in pictures and tracks
+
 
 @dataclass(frozen=True, eq=False)
 class People:
@@ -92,6 +94,11 @@ class People:
         joints[self.joints[..., 2] <= 0] = 0
         boxes = None if self.boxes is None else warp.boxes(self.boxes)
         return People(joints, self.scores, self.skeleton, boxes, self.ids)
+
+    def without_faint(self) -> People:
+        """The same people; joints of a score below `FAINT` count as not found."""
+        joints = np.where(self.joints[..., 2:] >= FAINT, self.joints, 0)
+        return People(joints, self.scores, self.skeleton, self.boxes, self.ids)
 
     def to_coco(self, image_id: int, *, category_id: int = 1, **more: Any) -> list[dict[str, Any]]:
         """COCO results entries; `more` is added to each. Numbers are rounded to what float32 holds."""

@@ -59,7 +59,7 @@ class _Track:
 
 
 class Tracker:
-    """tracker(people of a frame, its time) -> those who have an id, with ids, in the same order.
+    """tracker(people of a frame, its time) -> those who have an id, in the same order: with ids, without faint joints.
 
     Who is whom maximises similarity (OKS and IoU with the place to which constant velocity leads), by
     linear assignment. An id is never given twice; memory does not grow with time; the order of the
@@ -79,6 +79,7 @@ class Tracker:
         if people.skeleton.joints != self.skeleton.joints:
             raise ValueError(f"people of skeleton {people.skeleton.name}, the tracker's is {self.skeleton.name}")
         self._pass(time)
+        people = people.without_faint()  # guesses tell nobody apart
         order = _canonical(people)
         ids = np.zeros(len(people), np.int64)
         ids[order] = self._ids(people[order])

@@ -191,3 +191,11 @@ def test_wrong_fields_are_named(change, word):
 def test_people_cannot_be_changed():
     with pytest.raises(AttributeError):
         crowd(1).scores = np.ones(1)
+
+
+def test_faint_joints_count_as_not_found():
+    joints = np.ones((1, 17, 3), np.float32)
+    joints[0, :, 2] = np.linspace(0.02, 0.34, 17)
+    sure = People(joints, [0.5], COCO17).without_faint()
+    assert (sure.joints[0, :, 2] > 0).tolist() == [False] * 4 + [True] * 13
+    assert not sure.joints[0, :4].any() and (sure.joints[0, 4:] == joints[0, 4:]).all()
