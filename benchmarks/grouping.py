@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=int, nargs="+", default=[46, 64, 128, 160, 512], metavar="N")
     parser.add_argument("--people", type=int, nargs="+", default=[1, 5, 20, 50], metavar="N")
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="scenes a case, for --quality")
+    parser.add_argument("--fill", action="store_true", help="joints without a peak are filled in")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draws the times against people, as SVG")
     parser.add_argument("--way", default="", metavar="TEXT", help="only ways whose name contains this")
     return parser
@@ -91,13 +92,13 @@ def skeleton_of(maps: Any, layout: str, prior: bool) -> Skeleton:
     return dataclasses.replace(plain, prior=maps.joint_offsets(layout)) if prior else plain
 
 
-def ours(peers: Any, way: Way) -> Callable[[Any], np.ndarray]:
+def ours(peers: Any, way: Way, fill: bool) -> Callable[[Any], np.ndarray]:
     """A function from a scene to joints (P, K, 3)."""
     skeleton = skeleton_of(peers.maps, way.layout, way.prior)
 
     def run(scene: Any) -> np.ndarray:
         pafs, tags = (scene.paf if way.pafs else None), (scene.tags if way.tags else None)
-        return group(scene.heat, pafs=pafs, tags=tags, skeleton=skeleton, sigma=scene.sigma).joints
+        return group(scene.heat, pafs=pafs, tags=tags, skeleton=skeleton, sigma=scene.sigma, fill=fill).joints
 
     return run
 
@@ -124,7 +125,7 @@ def print_times(peers: Any, ways: list[Way], options: argparse.Namespace) -> Non
         for size in options.sizes:
             for people in options.people:
                 scenes = [peers.maps.make(way.layout, size, people, seed) for seed in range(SCENES)]
-                mine, other = seconds(scenes, ours(peers, way), theirs(peers, way))
+                mine, other = seconds(scenes, ours(peers, way, options.fill), theirs(peers, way))
                 ratios.append(mine / other)
                 curves.setdefault(way.name, {}).setdefault(size, []).append((people, 1e3 * mine))
                 print(f"| {way.name} | {size} | {people} | {1e3 * mine:.3f} | {1e3 * other:.3f} | {ratios[-1]:.2f} |")
@@ -175,7 +176,7 @@ def print_quality(peers: Any, ways: list[Way], options: argparse.Namespace) -> N
         rows = []
         for size in options.sizes:
             for people in options.people:
-                rows.append(judged(peers, way, size, people, options.seeds))
+                rows.append(judged(peers, way, size, people, options))
                 _print_row(way.name, size, people, rows[-1])
         _print_row(f"**{way.name}, mean**", "", "", np.mean(rows, 0))
 
@@ -185,10 +186,10 @@ def _print_row(name: str, size: object, people: object, row: np.ndarray) -> None
     print(f"| {name} | {size} | {people} | {' | '.join(cells)} |", flush=True)
 
 
-def judged(peers: Any, way: Way, size: int, people: int, seeds: int) -> np.ndarray:
+def judged(peers: Any, way: Way, size: int, people: int, options: argparse.Namespace) -> np.ndarray:
     """Means over scenes (6,): OKS, false people and precision of ours, then of the prototype."""
-    runs, rows = (ours(peers, way), theirs(peers, way)), []
-    for seed in range(seeds):
+    runs, rows = (ours(peers, way, options.fill), theirs(peers, way)), []
+    for seed in range(options.seeds):
         scene = peers.maps.make(way.layout, size, people, seed)
         scores = [peers.maps.score(run(scene), scene.truth, scene.area, way.layout) for run in runs]
         rows.append([score[name] for score in scores for name in ("oks", "false", "precision")])

@@ -6,7 +6,7 @@ where there are no fields); r is the root mean square distance of the joints fro
 spread of a peak. Many joints count for more than few, as they make a high OKS likely, but a person who
 is cut off by the border is not put behind everybody whole. Joints are as inexact in small people as in
 large ones, and OKS takes errors as shares of a person's size, so large people are surer. The 6 was
-chosen for AP on labelled pictures of COCO's training set and of MPII, where the size is worth .027.
+chosen for AP on labelled pictures of COCO's training set and of MPII's validation set.
 """
 
 from __future__ import annotations
