@@ -201,7 +201,7 @@ CASES = (
     Case("lightweight_openpose", SCENE, steps=60, slow=True),
     Case("paf", {**SCENE, "stages": 2}, slow=True, rate=1e-3, pictures=2),
     Case("paf", SCENE, slow=True, rate=1e-3, pictures=2, note="6"),
-    Case("mspaf_mobile", {**SCENE, "tags": 1, "widths": NARROW}, steps=70),
+    Case("mspaf_mobile", {**SCENE, "tags": 1, "widths": NARROW}, steps=70, slow=True),
     Case("mspaf_mobile", {**SCENE, "tags": 1}, slow=True, note="whole"),
     Case("mspaf", {**SCENE, "stages": 1}, slow=True),
     Case("mspaf", SCENE, slow=True, note="3"),
