@@ -69,6 +69,7 @@ def test_folders_of_older_sources_go_after_a_day(tmp_path):
 def test_a_user_is_told_once_that_kernels_are_compiled(tmp_path, monkeypatch, caplog):
     kernels._told.cache_clear()
     monkeypatch.setattr(kernels, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(kernels.LOG, "disabled", False)  # as import-linter leaves all loggers, if it ran before
     with caplog.at_level(logging.WARNING, "bottomup"), ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: kernels.tell_if_cold(), range(8)))
     assert [record.message for record in caplog.records if "compiling" in record.message] == caplog.messages
