@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bottomup.core import SKELETONS
+from bottomup.files.weights import default_weights, read_weights
 from bottomup.nets import build
 from bottomup.roads.bottomup import BottomUpSettings
 from bottomup.roads.crops import TopDownSettings
@@ -55,3 +56,10 @@ def test_the_header_of_weights_is_enough_to_build_and_run_them() -> None:
     assert build(**header["network"]).joints == len(header["skeleton"]["joints"])
     assert header["training"]["sources"] == ["an earlier run"] and header["training"]["steps"] == 10
     BottomUpSettings.of(header["road"], "header")
+
+
+@pytest.mark.parametrize("name", ["default", "topdown", "detector"])
+def test_shipped_weights_name_no_path_of_the_machine_that_trained_them(name):
+    settings = read_weights(default_weights(name))[1]["training"]["settings"]
+    paths = [settings["out"], settings["start"], *(part["labels"] for part in settings["sets"])]
+    assert not [path for path in paths if Path(path).is_absolute()]

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bottomup.core import LABELLED, Skeleton
-from bottomup.data.augment import Example
-from bottomup.data.loader import Batch, collate
+from bottomup.core import LABELLED
+from bottomup.data.loader import Batch
 from bottomup.nets.boxes import at_least, clipped, pyramid_align
 from bottomup.nets.keypoint_rcnn import BOX_WEIGHTS, KeypointRCNN, anchors_of, by_anchor, proposals
 from bottomup.targets.keypoint_rcnn import (
@@ -23,10 +22,8 @@ from bottomup.targets.keypoint_rcnn import (
     sampled,
     spared,
 )
-from bottomup.training.config import TrainSettings
-from bottomup.training.detector import STRIDE, corners, without_slivers
+from bottomup.training.detector import STRIDE, DetectorTask, corners
 from bottomup.training.forward import autocast, normalise
-from bottomup.training.scenes import SceneTask
 
 
 @dataclass(frozen=True)
@@ -41,20 +38,11 @@ class Truth:
     taught: Tensor
 
 
-class KeypointRCNNTask(SceneTask):
-    """Scenes as the detector has them; boxes and joints are taught. lift: none, losses are of the order of 1.
+class KeypointRCNNTask(DetectorTask):
+    """Scenes as the detector has them; boxes and joints are taught.
 
     All losses are means over pictures of what each has, as if every picture were a batch of its own.
     """
-
-    lift = 1.0
-
-    def __init__(self, settings: TrainSettings, skeleton: Skeleton) -> None:
-        super().__init__(settings, skeleton, STRIDE)
-
-    def collate(self, examples: Sequence[Example]) -> Batch:
-        """Crops as a batch; the boxes of people who cannot be seen become regions that are not taught."""
-        return collate([without_slivers(example) for example in examples])
 
     def counts(self, batch: Batch) -> Tensor:
         """None: losses are means over pictures."""
