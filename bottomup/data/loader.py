@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +38,10 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on a device."""
         return Batch(**{name: tensor.to(device, non_blocking=True) for name, tensor in vars(self).items()})
+
+    def pin_memory(self) -> Batch:
+        """The same batch in memory from which a GPU copies while its processor goes on."""
+        return Batch(**{name: tensor.pin_memory() for name, tensor in vars(self).items()})
 
 
 def collate(examples: Sequence[Example]) -> Batch:
@@ -79,6 +84,16 @@ def remembered(sample: Sample) -> Sample:
     return replace(sample, load=_Remembered(sample))
 
 
+def decode_all(samples: Iterable[Sample]) -> None:
+    """Decodes all pictures that are to be remembered at once, before workers start: they share what is there then."""
+    import cv2
+
+    cv2.setNumThreads(0)  # a pool of OpenCV's own would not survive the forks to come
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(lambda sample: sample.load(), samples):
+            pass
+
+
 class Mixture(Dataset[Example]):
     """Training pictures by number; the number and the seed alone decide what a picture is.
 
@@ -119,8 +134,12 @@ def batches(
     numbers: Sequence[int],
     workers: int,
     collate: Callable[[Sequence[Any]], Any] = collate,
+    pin: bool = False,
 ) -> Iterator[Any]:
-    """The training examples of these numbers in order, `batch` at a time, the same for any number of workers."""
+    """The training examples of these numbers in order, `batch` at a time, the same for any number of workers.
+
+    pin: whether they lie in pinned memory, for a GPU.
+    """
     loader = DataLoader(
         examples,
         batch_size=batch,
@@ -129,6 +148,7 @@ def batches(
         collate_fn=collate,
         worker_init_fn=_prepare_worker,
         prefetch_factor=4 if workers else None,
+        pin_memory=pin,
     )
     return iter(loader)
 

@@ -27,10 +27,11 @@ class WeightAverage:
     def update(self, network: nn.Module, step: int) -> None:
         """Moves towards the network after step `step` (counted from 0)."""
         keep = min(self.decay, (1 + step) / (10 + step))
-        for mean, now in zip(self.network.state_dict().values(), network.state_dict().values(), strict=True):
-            if mean.dtype.is_floating_point:
-                mean.lerp_(now, 1 - keep)
-            else:
+        pairs = list(zip(self.network.state_dict().values(), network.state_dict().values(), strict=True))
+        moving = [pair for pair in pairs if pair[0].dtype.is_floating_point]
+        torch._foreach_lerp_([mean for mean, _ in moving], [now for _, now in moving], 1 - keep)
+        for mean, now in pairs:
+            if not mean.dtype.is_floating_point:
                 mean.copy_(now)
 
     def state(self) -> dict[str, Tensor]:

@@ -37,12 +37,14 @@ class Phase:
 
     They are square; those of single people 3/4 as wide. batch: crops a step, all processes together.
     accumulate: pieces in which each process takes its share of a batch, one after the other, to save memory.
+    augmentation: in place of the run's; of scenes alone.
     """
 
     size: int
     batch: int
     share: float
     accumulate: int = 1
+    augmentation: Augmentation | None = None
 
 
 @dataclass(frozen=True)

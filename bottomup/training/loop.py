@@ -28,6 +28,7 @@ from bottomup.training.parallel import (
     join_group,
     mean_over_processes,
     share_start,
+    told_in_any,
     wait_for_all,
 )
 from bottomup.training.prepare import optimisers
@@ -63,10 +64,11 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     if settings.threads:
         torch.set_num_threads(settings.threads)
     group = join_group(device)
+    torch.backends.cudnn.benchmark = True  # crops of a phase are all of one size
     torch.set_flush_denormal(True)  # gradients fade into numbers that a CPU computes with ten times as slowly
     run, task = prepared(settings, device, group)
     with noticed_termination() as told_to_stop:
-        for step in steps_from(run.step, settings, task, group):
+        for step in steps_from(run.step, settings, task, group, pin=device.type == "cuda"):
             began = time.perf_counter()
             rate = set_rate(run.movers, step, settings)
             seed_step(settings.seed, step.number, group)
@@ -77,7 +79,7 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
                 raise keep_broken_batch(error, Path(settings.out), run, step.pictures, pieces, group) from error
             run.average.update(run.network, step.number)
             run.step = step.number + 1
-            stop = bool(mean_over_processes(torch.tensor(float(told_to_stop()), device=device), group))
+            stop = told_in_any(told_to_stop(), device, group)
             if group.leads:
                 if log:
                     log.step(step.number, losses, rate, time.perf_counter() - began)
@@ -123,14 +125,19 @@ class Step:
     pieces: Sequence[Any]
 
 
-def steps_from(first: int, settings: TrainSettings, task: Task, group: Group) -> Iterator[Step]:
-    """Every step still to do, phase after phase. Step n takes pictures n x batch to (n + 1) x batch."""
+def steps_from(first: int, settings: TrainSettings, task: Task, group: Group, pin: bool = False) -> Iterator[Step]:
+    """Every step still to do, phase after phase. Step n takes pictures n x batch to (n + 1) x batch.
+
+    pin: whether pictures lie in pinned memory, for a GPU.
+    """
     for (begin, end), phase in zip(phase_bounds(settings.phases, settings.steps), settings.phases, strict=True):
         begin = max(begin, first)
         if begin < end:
             share = group.share(phase.batch, phase.accumulate)
             numbers = [n * phase.batch + group.rank * share + i for n in range(begin, end) for i in range(share)]
-            pieces = batches(task.pictures(phase), share // phase.accumulate, numbers, settings.workers, task.collate)
+            pieces = batches(
+                task.pictures(phase), share // phase.accumulate, numbers, settings.workers, task.collate, pin
+            )
             for n in range(begin, end):
                 own = numbers[(n - begin) * share : (n - begin + 1) * share]
                 yield Step(n, phase, own, list(islice(pieces, phase.accumulate)))

@@ -8,6 +8,7 @@ torch.optim.Muon takes no convolution kernels, and every process would do the wh
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -21,15 +22,15 @@ ROUNDS = 5
 ADAM_STEP = 0.2  # root mean square of AdamW's steps, as a share of its rate
 
 
-def orthogonal(matrix: Tensor, rounds: int = ROUNDS) -> Tensor:
-    """The matrix (m, n) with its singular values between about 0.7 and 1.2, its singular vectors kept; 0 stays 0."""
+def orthogonal(matrices: Tensor, rounds: int = ROUNDS) -> Tensor:
+    """Matrices (..., m, n) with singular values between about 0.7 and 1.2, singular vectors kept; 0 stays 0."""
     a, b, c = COEFFICIENTS
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.mT if tall else matrix
-    x = x / (x.norm() + 1e-12)
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-12)
     for _ in range(rounds):
         square = x @ x.mT
-        x = torch.addmm(x, torch.addmm(square, square, square, beta=b, alpha=c), x, beta=a)
+        x = a * x + (b * square + c * (square @ square)) @ x
     return x.mT if tall else x
 
 
@@ -37,7 +38,8 @@ class Muon(torch.optim.Optimizer):
     """Steps for convolution kernels (o, i, ...), each taken as the matrix (o, i ...).
 
     groups: as for any optimiser. decay: of the weights, times the rate. group: the processes that share
-    the work; all take the same steps.
+    the work; all take the same steps. arithmetic: in which steps are made orthogonal; bfloat16 is enough, as
+    all that counts is that singular values come near 1.
     """
 
     def __init__(
@@ -47,24 +49,35 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
         decay: float = 0.0,
         group: Group | None = None,
+        arithmetic: torch.dtype = torch.float32,
     ) -> None:
         super().__init__(groups, {"lr": 1e-3, "momentum": momentum, "weight_decay": decay})
         self.group = group or Group()
+        self.arithmetic = arithmetic
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Moves every kernel that has a gradient."""
         moves = [(p, options) for options in self.param_groups for p in options["params"] if p.grad is not None]
-        directions = [self._direction(p, options["momentum"]) for p, options in moves]
+        matrices = [self._direction(p, options["momentum"]).flatten(1) for p, options in moves]
         owners = shared_out([matrix_cost(p) for p, _ in moves], self.group.size)
-        steps = [self._step(d.flatten(1), owner) for d, owner in zip(directions, owners, strict=True)]
+        steps = self._steps(matrices, [owner == self.group.rank for owner in owners])
         for (p, options), step in zip(moves, gather_shares(steps, self.group), strict=True):
             size = ADAM_STEP * max(step.shape) ** 0.5
             p.mul_(1 - options["lr"] * options["weight_decay"]).sub_(step.view(p.shape), alpha=options["lr"] * size)
 
-    def _step(self, direction: Tensor, owner: int) -> Tensor:
-        """The orthogonal step, or zeros where it is another process's work."""
-        return orthogonal(direction) if owner == self.group.rank else torch.zeros_like(direction)
+    def _steps(self, matrices: list[Tensor], own: list[bool]) -> list[Tensor]:
+        """The orthogonal steps, zeros where they are another process's work; matrices of one shape go together."""
+        by_shape: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for i, matrix in enumerate(matrices):
+            if own[i]:
+                by_shape[tuple(matrix.shape)].append(i)
+        steps = [torch.zeros_like(matrix) if not mine else matrix for matrix, mine in zip(matrices, own, strict=True)]
+        for alike in by_shape.values():
+            together = orthogonal(torch.stack([matrices[i] for i in alike]).to(self.arithmetic))
+            for i, step in zip(alike, together.to(matrices[alike[0]].dtype), strict=True):
+                steps[i] = step
+        return steps
 
     def _direction(self, p: nn.Parameter, momentum: float) -> Tensor:
         """The gradient with (Nesterov's) momentum."""

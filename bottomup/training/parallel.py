@@ -85,6 +85,11 @@ def mean_over_processes(values: Tensor, group: Group) -> Tensor:
     return total / group.size
 
 
+def told_in_any(told: bool, device: torch.device, group: Group) -> bool:
+    """Whether it is true in any process, the same in each; alone, no waiting for the device."""
+    return told if group.size == 1 else bool(mean_over_processes(torch.tensor(float(told), device=device), group))
+
+
 def gather_shares(pieces: Sequence[Tensor], group: Group) -> list[Tensor]:
     """The sums of the processes' pieces: of each all but one process have zeros."""
     if group.size == 1:

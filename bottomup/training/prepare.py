@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from bottomup.core import SKELETONS, Sample, Skeleton
 from bottomup.data.coco import read_coco
-from bottomup.data.loader import remembered
+from bottomup.data.loader import decode_all, remembered
 from bottomup.errors import SettingsError
 from bottomup.training.config import DataSet, TrainSettings
 from bottomup.training.muon import Muon
@@ -22,7 +22,12 @@ from bottomup.training.transfer import transfer
 def read_sets(settings: TrainSettings, skeleton: Skeleton) -> list[Sequence[Sample]]:
     """The samples of every data set of the run; decoded pictures are kept where the settings say so."""
     sets = [read_set(chosen, skeleton) for chosen in settings.sets]
-    return [[remembered(sample) for sample in samples] if settings.remember else samples for samples in sets]
+    if not settings.remember:
+        return sets
+    kept: list[Sequence[Sample]] = [[remembered(sample) for sample in samples] for samples in sets]
+    if settings.workers > 1:
+        decode_all(sample for samples in kept for sample in samples)
+    return kept
 
 
 def read_set(chosen: DataSet, skeleton: Skeleton) -> Sequence[Sample]:
@@ -99,7 +104,10 @@ def optimisers(network: nn.Module, settings: TrainSettings, group: Group) -> lis
             decay = chosen.decay if p.ndim > 1 else 0.0
             others.append({"params": [p], "base": chosen.rate * factor, "weight_decay": decay})
     adam = torch.optim.AdamW(others)
-    return [adam, Muon(kernels, decay=chosen.decay, group=group)] if kernels else [adam]
+    if not kernels:
+        return [adam]
+    exact = torch.bfloat16 if settings.bf16 else torch.float32
+    return [adam, Muon(kernels, decay=chosen.decay, group=group, arithmetic=exact)]
 
 
 def is_kernel(name: str, p: nn.Parameter) -> bool:

@@ -21,7 +21,7 @@ class Report:
         self.file = open(folder / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
         self.steps, self.every = steps, every
         self.board = _tensorboard(folder)
-        self.sums: dict[str, float] = {}
+        self.sums: dict[str, Tensor | float] = {}
         self.count, self.since, self.first = 0, time.monotonic(), -1
 
     def step(self, step: int, losses: dict[str, Tensor], rate: float, seconds: float) -> None:
@@ -29,10 +29,10 @@ class Report:
         if self.first < 0:
             self.first, self.since = step, time.monotonic()
         for name, loss in (losses | {"seconds": seconds}).items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(loss)
+            self.sums[name] = self.sums.get(name, 0.0) + loss  # not float(loss), which would wait for the device
         self.count += 1
         if (step + 1) % self.every == 0 or step + 1 == self.steps:
-            means = {name: total / self.count for name, total in self.sums.items()}
+            means = {name: float(total) / self.count for name, total in self.sums.items()}
             self._write(step + 1, means | {"rate": rate})
             self.sums, self.count = {}, 0
             print(f"step {step + 1}/{self.steps}  loss {means['total']:.5f}  {self._left(step + 1)} left", flush=True)

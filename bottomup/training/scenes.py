@@ -24,6 +24,6 @@ class SceneTask:
             size=phase.size,
             stride=self.stride,
             skeleton=self.skeleton,
-            augmentation=self.settings.augmentation,
+            augmentation=phase.augmentation or self.settings.augmentation,
             seed=self.settings.seed,
         )

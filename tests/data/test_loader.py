@@ -11,7 +11,7 @@ import torch
 
 from bottomup.core import LABELLED, People, Sample, Skeleton
 from bottomup.data.augment import Augmentation, Example
-from bottomup.data.loader import Batch, Mixture, batches, collate, remembered
+from bottomup.data.loader import Batch, Mixture, batches, collate, decode_all, remembered
 from bottomup.data.shards import locate
 
 torch.set_num_threads(1)
@@ -96,6 +96,16 @@ def test_remembered_pictures_are_read_once_and_change_nothing(samples):
     kept = [content(b) for b in batches(mixture([[remembered(counted(s)) for s in samples]], [1]), 4, range(16), 0)]
     assert plain == kept
     assert sorted(reads) == sorted(set(reads)) and reads
+
+
+def test_pictures_decoded_at_once_are_not_read_again(samples):
+    reads: list[int] = []
+    counted = [Sample(**{**vars(s), "load": lambda s=s: reads.append(s.image_id) or s.load()}) for s in samples]
+    kept = [remembered(sample) for sample in counted]
+    decode_all(kept)
+    assert sorted(reads) == [sample.image_id for sample in samples]
+    assert all(np.array_equal(k.load(), s.load()) for k, s in zip(kept, samples, strict=True))
+    assert len(reads) == len(samples)
 
 
 def test_sets_are_drawn_by_their_weights_and_samples_evenly(samples):

@@ -6,16 +6,19 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from bottomup.core import COCO17
+from bottomup.data.augment import Augmentation
 from bottomup.errors import DataError
 from bottomup.training.bottomup import BottomUpTask
 from bottomup.training.config import Optimiser, Phase
 from bottomup.training.loop import Step, seed_step, set_rate, steps_from, train
 from bottomup.training.parallel import Group
 from bottomup.training.report import Report
+from bottomup.training.tasks import task_of
 from tests.training.small import STEPS, Losses, Tiny, farthest, settings, write_set
 
 
@@ -139,3 +142,13 @@ def test_the_report_names_the_best_weights(tmp_path, capsys):
     ]
     lines = capsys.readouterr().out.splitlines()
     assert f"the best so far, kept as {tmp_path / 'best.safetensors'}" in lines[-2] and "best" not in lines[-1]
+
+
+def test_a_phase_may_vary_pictures_in_its_own_way(tmp_path) -> None:
+    calm = Augmentation(whole=1.0, rotation=0.0, mosaic=(1.0, 0.0, 0.0), paste=0.0, occlude=0.0, colour=0.0)
+    given = settings(tmp_path, write_set(tmp_path))
+    own = task_of(given, COCO17, Tiny())
+    of_all = task_of(settings(tmp_path, tmp_path / "people.json", augmentation=calm), COCO17, Tiny())
+    usual, changed = Phase(64, 2, 1.0), Phase(64, 2, 1.0, augmentation=calm)
+    assert np.array_equal(own.pictures(changed)[3].image, of_all.pictures(usual)[3].image)
+    assert not np.array_equal(own.pictures(changed)[3].image, own.pictures(usual)[3].image)

@@ -89,3 +89,27 @@ def test_muon_moves_the_kernels_and_adamw_the_rest() -> None:
     assert rate[id(network.answers[0].weight)] == 1e-3
     (alone,) = optimisers(build("mspaf_mobile", widths=[16, 16, 16]), TrainSettings("out", 1, (), {}), Group())
     assert isinstance(alone, torch.optim.AdamW)
+
+
+def test_matrices_made_orthogonal_together_are_those_made_orthogonal_alone() -> None:
+    stack = torch.randn(3, 6, 20, generator=torch.Generator().manual_seed(2))
+    together = orthogonal(stack)
+    assert torch.allclose(together, torch.stack([orthogonal(matrix) for matrix in stack]), atol=1e-5)
+
+
+def test_kernels_of_any_shapes_move_in_their_own_directions_whatever_the_arithmetic() -> None:
+    shapes, moved = [(8, 4, 3, 3), (6, 2, 1, 1), (8, 4, 3, 3)], {}
+    for arithmetic in (torch.float32, torch.bfloat16):
+        generator = torch.Generator().manual_seed(3)
+        kernels = [nn.Parameter(torch.zeros(shape)) for shape in shapes]
+        for kernel in kernels:
+            kernel.grad = torch.randn(kernel.shape, generator=generator)
+        Muon([{"params": [kernel], "lr": 0.1} for kernel in kernels], arithmetic=arithmetic).step()
+        moved[arithmetic] = [kernel.detach() for kernel in kernels]
+        for kernel in kernels:
+            alone = nn.Parameter(torch.zeros_like(kernel))
+            alone.grad = kernel.grad
+            Muon([{"params": [alone], "lr": 0.1}], arithmetic=arithmetic).step()
+            assert torch.allclose(kernel, alone, atol=1e-3)
+    for exact, rounded in zip(*moved.values(), strict=True):
+        assert rounded.dtype == exact.dtype and torch.cosine_similarity(exact.flatten(), rounded.flatten(), 0) > 0.995
