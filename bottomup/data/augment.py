@@ -117,7 +117,8 @@ def _tile_warp(
     if len(sample.people) and not whole:
         person = int(rng.integers(len(sample.people)))
         x, y, w, h = sample.people.boxes[person]  # type: ignore[index]
-        scale = _height(settings, 1.25 * max(width, height), rng) / person_height(sample, person)
+        # Up to twice the tile: somebody of whom head and shoulders fill a picture must be known at that size too.
+        scale = _height(settings, 2.0 * max(width, height), rng) / person_height(sample, person)
         centre = (x + w * rng.uniform(0.1, 0.9), y + h * rng.uniform(0.1, 0.9))
     else:
         scale = min(width / source_width, height / source_height) * np.exp(rng.uniform(-0.1, 0.5))
