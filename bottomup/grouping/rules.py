@@ -30,10 +30,10 @@ class Rules(NamedTuple):
     prior_single: float = 0.45  # lone peaks from this score on may join by the prior
     sweeps: int = 3  # how often all joints are given anew
     person_joints: int = 3  # so many joints (or all, where a skeleton has fewer) make pieces people, who bid
-    person_least: float = 0.9  # lowest sum of the scores of a person's best joints, as many as that or fewer
+    person_least: float = 1.2  # lowest sum of the scores of a person's best joints, as many as that or fewer
     alone_least: float = 1.35  # the same without a prior, where people have as many joints as that
     shadow_share: float = 0.75  # share of a person's joints that lie on a better person's: then it is a shadow
-    shadow_reach: float = 0.1  # how near they lie, as a share of the better person's diagonal
+    shadow_reach: float = 0.07  # how near they lie, as a share of the better person's diagonal
 
 
 RULES = Rules()
