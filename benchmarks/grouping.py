@@ -3,9 +3,12 @@
 taskset -c 0 python benchmarks/grouping.py --bench ../shared/bench                 milliseconds
 python benchmarks/grouping.py --bench ../shared/bench --quality --seeds 100        OKS, false people, precision
 python benchmarks/grouping.py --bench ../shared/bench --way "COCO-17" --plot times.svg
+python benchmarks/grouping.py --bench ../shared/bench --device cuda --batch 16     bytes that travel, milliseconds
 
 Times: both take turns on eight scenes in rotation; medians of CPU time, and the median and largest of the ratios.
-The folder holds `maps.py` (scenes and their judge) and `prototype.py`.
+The folder holds `maps.py` (scenes and their judge) and `prototype.py`. With --device, batches of tensors there are
+grouped by fetching the cells that count, beside copying all of their maps and grouping these: bytes both ways, and
+the wall clock's time. On a CPU the bytes are those that a GPU would send.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from bottomup.compare.plots import HEIGHT, LEFT, TOP, WIDTH, Axes
-from bottomup.core import SKELETONS, Skeleton
-from bottomup.grouping import group
+from bottomup.core import SKELETONS, Maps, Skeleton
+from bottomup.grouping import group, group_batch, on_device
+from bottomup.grouping.tables import tables_of
 
 SCENES, ROUNDS = 8, 12
 COLOURS = ("#3366bb", "#bb4433", "#338855", "#8855aa", "#aa7711")
@@ -65,7 +70,9 @@ def main() -> None:
 
     peers = SimpleNamespace(maps=maps, prototype=prototype)
     ways = [way for way in WAYS if options.way in way.name]
-    if options.quality:
+    if options.device:
+        print_travel(peers, ways, options)
+    elif options.quality:
         print_quality(peers, ways, options)
     else:
         print_times(peers, ways, options)
@@ -79,6 +86,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--people", type=int, nargs="+", default=[1, 5, 20, 50], metavar="N")
     parser.add_argument("--seeds", type=int, default=100, metavar="N", help="scenes a case, for --quality")
     parser.add_argument("--fill", action="store_true", help="joints without a peak are filled in")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="bytes that travel from there, instead")
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="pictures a batch, for --device")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draws the times against people, as SVG")
     parser.add_argument("--way", default="", metavar="TEXT", help="only ways whose name contains this")
     return parser
@@ -133,6 +142,58 @@ def print_times(peers: Any, ways: list[Way], options: argparse.Namespace) -> Non
     print(f"\nratios: median {statistics.median(ratios):.2f}, largest {max(ratios):.2f}")
     if options.plot:
         options.plot.write_text(drawn_times(curves), encoding="utf-8")
+
+
+def print_travel(peers: Any, ways: list[Way], options: argparse.Namespace) -> None:
+    """Bytes that travel and milliseconds, a picture, of maps on a device: all of them, and what is fetched."""
+    print("| way | map | people | all, KB | fetched, KB | share | all, ms | fetched, ms |")
+    print("|---|--:|--:|--:|--:|--:|--:|--:|")
+    for way in ways:
+        skeleton = skeleton_of(peers.maps, way.layout, way.prior)
+        for size in options.sizes:
+            for people in options.people:
+                scenes = [peers.maps.make(way.layout, size, people, seed) for seed in range(options.batch)]
+                batch = stacked(scenes, way).each(lambda a: a.to(options.device))
+                sent, seconds = travel(batch, skeleton, options.fill)
+                whole, fetched = (part / 1e3 / options.batch for part in sent)
+                ms = (1e3 * part / options.batch for part in seconds)
+                row = f"{whole:.0f} | {fetched:.1f} | {fetched / whole:.1%} | " + " | ".join(f"{t:.3f}" for t in ms)
+                print(f"| {way.name} | {size} | {people} | {row} |", flush=True)
+
+
+def stacked(scenes: list[Any], way: Way) -> Maps:
+    """The scenes' maps as a batch of tensors."""
+
+    def batch(name: str) -> torch.Tensor:
+        return torch.from_numpy(np.stack([getattr(scene, name) for scene in scenes]))
+
+    pafs, tags = batch("paf") if way.pafs else None, batch("tags") if way.tags else None
+    return Maps(batch("heat"), pafs, tags, sigma=scenes[0].sigma)
+
+
+def travel(maps: Maps, skeleton: Skeleton, fill: bool) -> tuple[list[int], list[float]]:
+    """Bytes that travel and median seconds of grouping a batch, copied whole and by the cells that are fetched."""
+    tables, sent, fetch = tables_of(skeleton), [0], on_device.Distant.fetch
+
+    def counting(distant: on_device.Distant, cells: torch.Tensor) -> None:
+        sent[0] += len(cells) * (distant.numbers.itemsize + 4 * distant.there.shape[1])
+        fetch(distant, cells)
+
+    on_device.Distant.fetch = counting  # type: ignore[method-assign]
+    on_device.people_on_device(maps, tables, fill=fill)
+    on_device.Distant.fetch = fetch  # type: ignore[method-assign]
+    whole = sum(a.numel() * a.itemsize for a in (maps.heatmaps, maps.pafs, maps.tags) if a is not None)
+    ways: list[Callable[[], object]] = [
+        lambda: group_batch(maps.numpy(), skeleton, fill=fill),
+        lambda: on_device.people_on_device(maps, tables, fill=fill),
+    ]
+    times: list[list[float]] = [[], []]
+    for _ in range(ROUNDS):
+        for way, spent in zip(ways, times, strict=True):
+            begin = time.perf_counter()
+            way()
+            spent.append(time.perf_counter() - begin)
+    return [whole, sent[0]], [statistics.median(spent[1:]) for spent in times]
 
 
 def drawn_times(curves: dict[str, dict[int, list[tuple[float, float]]]]) -> str:

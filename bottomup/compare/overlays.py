@@ -19,7 +19,7 @@ HUES = 64
 def overlays(road: BottomUp, image: np.ndarray) -> dict[str, bytes]:
     """PNGs of the strongest heatmap and of the strongest PAF (hue: direction) at each place of an RGB picture."""
     prepared = road.prepare(image)
-    maps = road.maps([prepared])[0]
+    maps = road.maps([prepared])[0].numpy()
     width, height = prepared.size
     shrink = min(1.0, SIDE / max(width, height))
     size = (max(1, round(width * shrink)), max(1, round(height * shrink)))

@@ -51,6 +51,7 @@ class Pairs(NamedTuple):
     used: int
 
 
+Found = tuple[np.ndarray, np.ndarray, float]  # what `find_peaks` gives: spot, start, sigma
 NO_PAIRS = Pairs(np.empty((0, 2), np.int64), np.empty(0), 0)
 NO_LIMBS = np.empty((0, 2), np.int64)
 
@@ -69,8 +70,21 @@ def group_maps(
     heat (K, h, w), pafs (E, 2, h, w): C-contiguous float32, not empty. tags: (L, K, h, w). sigma: spread
     of a peak in cells, measured where it is None. fill: also joints of which there is but a weak signal
     where a prior expects them. Raises NotFinite."""
-    peaks = _peaks_of(heat, tags, sigma, tables, rules)
-    n, K = peaks.spot.shape[1], len(heat)
+    K, h, w = heat.shape
+    levels = (rules.peak_least, rules.peak_apart, rules.plateau_widest)
+    found = find_peaks(heat, heat.view(np.int32).reshape(K, h * w), 0.0 if sigma is None else float(sigma), *levels)
+    joints, scores = people_of_peaks(found, w, pafs, tags, tables, rules)
+    if fill and len(tables.prior) > 0:
+        fill_joints(joints, heat, tables.square, tables.expect)
+    return joints, scores
+
+
+def people_of_peaks(
+    found: Found, width: int, pafs: np.ndarray | None, tags: np.ndarray | None, tables: Tables, rules: Rules = RULES
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `group_maps`, from the peaks on, as `find_peaks` gives them. width: of the map in cells."""
+    peaks = _ranked(found, width, tags, tables)
+    n, K = peaks.spot.shape[1], len(peaks.start) - 1
     member, owner = np.empty((n, K), np.int64), np.empty(n, np.int64)
     single_pieces(peaks.start, member, owner)
     candidates = NO_PAIRS if pafs is None else _limbs_of(pafs, peaks, tables.limbs, rules)
@@ -97,25 +111,25 @@ def group_maps(
     if len(joints) > 1:
         kept = without_shadows(joints, tables.mirror, rules.shadow_share, rules.shadow_reach)
         joints, scores = (joints, scores) if len(kept) == len(joints) else (joints[kept], scores[kept])
-    if fill and with_prior:
-        fill_joints(joints, heat, tables.square, tables.expect)
     return joints, scores
 
 
-def _peaks_of(heat: np.ndarray, tags: np.ndarray | None, sigma: float | None, tables: Tables, rules: Rules) -> Peaks:
-    K, h, w = heat.shape
-    levels = (rules.peak_least, rules.peak_apart, rules.plateau_widest)
-    spread = 0.0 if sigma is None else float(sigma)
-    spot, start, spread = find_peaks(heat, heat.view(np.int32).reshape(K, h * w), spread, *levels)
+def _ranked(found: Found, width: int, tags: np.ndarray | None, tables: Tables) -> Peaks:
+    spot, start, spread = found
     if spread != spread:
         raise NotFinite
     n = spot.shape[1]
     rank = np.empty(n, np.int64)
-    rank_peaks(spot, start, tables.side, w, rank)
+    rank_peaks(spot, start, tables.side, width, rank)
     tag = np.empty((n, 0)) if tags is None else read_any_tags(tags, spot, start)
     if tags is not None and not np.isfinite(tag).all():
         raise NotFinite
-    return Peaks(spot, start, rank, tag, spread, (w - 1) / 2)
+    return Peaks(spot, start, rank, tag, spread, (width - 1) / 2)
+
+
+def limb_reach(spread: float, rules: Rules) -> float:
+    """Cells within which limbs have no field, for peaks of this spread in cells."""
+    return max(1.0, rules.short_limb * spread)
 
 
 def found_pairs(fill: Callable[[np.ndarray, np.ndarray], int], room: int) -> Pairs:
@@ -129,7 +143,7 @@ def found_pairs(fill: Callable[[np.ndarray, np.ndarray], int], room: int) -> Pai
 
 
 def _limbs_of(pafs: np.ndarray, peaks: Peaks, limbs: np.ndarray, rules: Rules) -> Pairs:
-    known = (peaks.spot, peaks.start, pafs, limbs, max(1.0, rules.short_limb * peaks.sigma))
+    known = (peaks.spot, peaks.start, pafs, limbs, limb_reach(peaks.sigma, rules))
     levels = (rules.short_score, rules.field_least, rules.field_agrees, rules.field_share)
     return found_pairs(lambda pair, value: find_limbs(*known, *levels, pair, value), 4 * peaks.spot.shape[1] + 64)
 

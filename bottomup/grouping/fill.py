@@ -50,14 +50,12 @@ def towards_higher(before: float, after: float) -> float:
 
 
 @jit
-def fill_joints(joints: np.ndarray, heat: np.ndarray, square: np.ndarray, expect: np.ndarray) -> None:
-    """Writes to joints (P, K, 3), x, y and score in cells, those that people lack. heat: (K, h, w), h and w at least 1.
-
-    square, expect: see `Tables`. Who has fewer than `FEWEST` joints stays as they are."""
+def lacking_places(joints: np.ndarray, width: int, square: np.ndarray, expect: np.ndarray) -> np.ndarray:
+    """Where the joints are expected that people (P, K, 3) lack: (P, K, 6), see `expected_place`; NaN for those that
+    they have, and for all of who has fewer than `FEWEST`. width: of the map in cells. square, expect: see `Tables`."""
     P, K, _ = joints.shape
-    h, w = heat.shape[1:]
-    middle, ranks, person = (w - 1) / 2, np.zeros(K, np.int64), np.empty(K, np.int64)
-    body, place, sums = np.empty(COLUMNS), np.empty(6), np.empty(8)
+    middle, ranks, person = (width - 1) / 2, np.zeros(K, np.int64), np.empty(K, np.int64)
+    body, places, sums = np.empty(COLUMNS), np.full((P, K, 6), np.nan), np.empty(8)
     spot, seen = np.empty((3, K)), np.zeros((3, expect.shape[2]))
     for p in range(P):
         for k in range(K):
@@ -69,11 +67,24 @@ def fill_joints(joints: np.ndarray, heat: np.ndarray, square: np.ndarray, expect
             continue
         see_joints(person, body, spot, middle, seen)
         for k in range(K):
-            if person[k] >= 0:
+            if person[k] < 0:
+                sum_expectations(seen, expect, k, sums)
+                expected_place(body, sums, places[p, k])
+    return places
+
+
+@jit
+def fill_joints(joints: np.ndarray, heat: np.ndarray, square: np.ndarray, expect: np.ndarray) -> None:
+    """Writes to joints (P, K, 3), x, y and score in cells, those that people lack. heat: (K, h, w), h and w at least 1.
+
+    square, expect: see `Tables`. Who has fewer than `FEWEST` joints stays as they are."""
+    h, w = heat.shape[1:]
+    places = lacking_places(joints, w, square, expect)
+    for p in range(joints.shape[0]):
+        for k in range(joints.shape[1]):
+            if np.isnan(places[p, k, 0]):
                 continue
-            sum_expectations(seen, expect, k, sums)
-            expected_place(body, sums, place)
-            x, y = best_cell(heat[k], place, middle)
+            x, y = best_cell(heat[k], places[p, k], (w - 1) / 2)
             if x < 0:
                 continue
             joints[p, k, 0], joints[p, k, 1], joints[p, k, 2] = x, y, min(heat[k, y, x], np.float32(1))

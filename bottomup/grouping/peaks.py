@@ -144,16 +144,23 @@ def tops_of_plane(
     """Writes the boxes (x0, y0, x1, y1 and one cell, y w + x) of all tops of a plane (h, w) in reading order from
     boxes[n] on; gives where they end, -1 where a cell is not finite. bits, low: see `sweep_plane`. cells: room for all
     that can be."""
-    h, w = plane.shape
     swept = sweep_plane(plane, bits, low, cells)
-    for c in range(swept):
-        y, x = cells[c] // w, cells[c] % w
+    return -1 if swept < 0 else tops_of_crests(plane, cells[:swept], widest, boxes, n)
+
+
+@jit
+def tops_of_crests(plane: np.ndarray, crests: np.ndarray, widest: int, boxes: np.ndarray, n: int) -> int:
+    """Writes the boxes of all tops of a plane (h, w) from boxes[n] on, as `tops_of_plane` does, and gives where they
+    end. crests: (m,) of the plane's cells those that a sweep finds."""
+    h, w = plane.shape
+    for c in range(len(crests)):
+        y, x = crests[c] // w, crests[c] % w
         if _is_flat(plane, y, x):
             n += flat_top(plane, y, x, widest, boxes, n)
         elif h * w > 1:
-            boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3], boxes[n, 4] = x, y, x, y, cells[c]
+            boxes[n, 0], boxes[n, 1], boxes[n, 2], boxes[n, 3], boxes[n, 4] = x, y, x, y, crests[c]
             n += 1
-    return -1 if swept < 0 else n
+    return n
 
 
 @jit
@@ -226,6 +233,21 @@ def with_room(table: np.ndarray, n: int, more: int) -> np.ndarray:
 
 
 @jit
+def widest_top(sigma: float, widest: float) -> int:
+    """Cells that a flat top may be wide. sigma: spread of a peak in cells, 0 where it is not known."""
+    return max(3, int(widest * (sigma if sigma > 0 else GUESSED_SPREAD) + 0.5))
+
+
+@jit
+def as_columns(peaks: np.ndarray) -> np.ndarray:
+    """The rows of `peaks` (n, 3) as columns (3, n)."""
+    spot = np.empty((3, len(peaks)))
+    for i in range(len(peaks)):
+        spot[0, i], spot[1, i], spot[2, i] = peaks[i, 0], peaks[i, 1], peaks[i, 2]
+    return spot
+
+
+@jit
 def find_peaks(
     heat: np.ndarray, bits: np.ndarray, sigma: float, low: float, apart: float, widest: float
 ) -> tuple[np.ndarray, np.ndarray, float]:
@@ -236,7 +258,7 @@ def find_peaks(
     the cells around the top. Sigma is NaN where a cell is not finite."""
     K, h, w = heat.shape
     most, given, spread = ((h + 1) // 2) * ((w + 1) // 2), sigma > 0, sigma  # a plane cannot have more
-    broad, least = max(3, int(widest * (sigma if given else GUESSED_SPREAD) + 0.5)), np.empty(1, np.float32)
+    broad, least = widest_top(sigma, widest), np.empty(1, np.float32)
     least[0] = low
     begin, start, cells = np.zeros(K + 1, np.int64), np.zeros(K + 1, np.int64), np.empty(most, np.int64)
     boxes, peaks, keep, n = (
@@ -260,7 +282,27 @@ def find_peaks(
             start[k + 1] = place_tops(
                 flat[k], h, w, boxes, begin[k], begin[k + 1], spread, apart * spread, keep, peaks, start[k]
             )
-    spot = np.empty((3, start[K]))
-    for i in range(start[K]):
-        spot[0, i], spot[1, i], spot[2, i] = peaks[i, 0], peaks[i, 1], peaks[i, 2]
-    return spot, start, spread
+    return as_columns(peaks[: start[K]]), start, spread
+
+
+@jit
+def find_peaks_among(
+    heat: np.ndarray, crests: np.ndarray, begin: np.ndarray, sigma: float, apart: float, widest: float
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """The same as `find_peaks` where the crests are known, so that only they and cells around them are looked at.
+
+    heat: (K, h, w) float32, finite. crests: (m,) numbers y w + x, as a sweep finds them, sorted by joint; where each
+    joint's begin (K + 1,)."""
+    K, h, w = heat.shape
+    first, start, broad = np.zeros(K + 1, np.int64), np.zeros(K + 1, np.int64), widest_top(sigma, widest)
+    boxes, peaks = np.empty((len(crests), 5), np.int64), np.empty((len(crests), 3))
+    keep, flat, spread = np.empty(len(crests), np.bool_), heat.reshape(K, h * w), sigma
+    for k in range(K):
+        first[k + 1] = tops_of_crests(heat[k], crests[begin[k] : begin[k + 1]], broad, boxes, first[k])
+    if not sigma > 0:
+        spread = spread_of_peaks(flat, h, w, boxes[: first[K]], first)
+    for k in range(K):
+        start[k + 1] = place_tops(
+            flat[k], h, w, boxes, first[k], first[k + 1], spread, apart * spread, keep, peaks, start[k]
+        )
+    return as_columns(peaks[: start[K]]), start, spread

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from bottomup.core import Maps, People, Skeleton
 from bottomup.grouping.tables import tables_of
+from bottomup.grouping.threads import of_each
 
 
 def group(
@@ -28,11 +27,16 @@ def group(
     count in one score. sigma: a peak's spread in cells; measured on the peaks where it is None.
     fill: joints without a peak are taken from a weak signal where the skeleton's prior expects them, with a low score:
     more are found, more are wrong (`docs/grouping.md`). A person has at least three joints; there is no limit to peaks
-    or people. The result does not depend on threads, and mirrored maps give exactly the mirrored people.
+    or people. The result does not depend on threads or devices, and mirrored maps give exactly the mirrored people.
+    Of tensors on a GPU only the cells that count travel (`grouping/on_device.py`).
     Raises ValueError where shapes do not fit, both evidences are missing, or values that count (all
     heatmaps; fields and tags where they are looked at) are NaN or infinite.
     """
     _check_request(pafs, tags, sigma)
+    if is_distant(heatmaps):
+        _check_shapes(heatmaps, pafs, tags, skeleton, "")
+        batch = Maps(heatmaps, pafs, tags, sigma=sigma).each(lambda maps: maps[None])
+        return _group_distant(batch, skeleton, [""], fill)[0]
     arrays = (_float_array("heatmaps", heatmaps), _float_array("pafs", pafs), _array("tags", tags))
     return _group_one(*arrays, sigma, skeleton, "", fill)
 
@@ -45,19 +49,24 @@ def group_batch(maps: Maps, skeleton: Skeleton, *, fill: bool = False) -> list[P
     if not maps.batched:
         raise ValueError(f"heatmaps {tuple(maps.heatmaps.shape)} are of one image, not (B, K, h, w): use group")
     _check_request(maps.pafs, maps.tags, maps.sigma)
+    wheres = [f"image {i} of the batch: " for i in range(len(maps.heatmaps))]
+    if is_distant(maps.heatmaps):
+        for i, where in enumerate(wheres[:1]):  # all have the same shapes
+            _check_shapes(maps[i].heatmaps, maps[i].pafs, maps[i].tags, skeleton, where)
+        return _group_distant(maps, skeleton, wheres, fill)
     heat = _float_array("heatmaps", maps.heatmaps)
     pafs, tags = _float_array("pafs", maps.pafs), _array("tags", maps.tags)
 
     def people_of(i: int) -> People:
         one = (heat[i], None if pafs is None else pafs[i], None if tags is None else tags[i])
-        return _group_one(*one, maps.sigma, skeleton, f"image {i} of the batch: ", fill)
+        return _group_one(*one, maps.sigma, skeleton, wheres[i], fill)
 
-    count = len(heat)
-    workers = min(count, os.cpu_count() or 1)
-    if workers <= 1:
-        return [people_of(i) for i in range(count)]
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(people_of, range(count)))
+    return of_each(people_of, len(heat))
+
+
+def is_distant(maps: Any) -> bool:
+    """Whether maps lie on another device, so that reading them takes a copy."""
+    return hasattr(maps, "detach") and maps.device.type != "cpu"
 
 
 def _check_request(pafs: Any, tags: Any, sigma: float | None) -> None:
@@ -111,10 +120,26 @@ def _group_one(
     return People(joints, scores, skeleton)
 
 
-def _check_shapes(
-    heatmaps: np.ndarray, pafs: np.ndarray | None, tags: np.ndarray | None, skeleton: Skeleton, where: str
-) -> None:
-    K, E, heat = len(skeleton), len(skeleton.limbs), heatmaps.shape
+def _group_distant(maps: Maps, skeleton: Skeleton, wheres: list[str], fill: bool) -> list[People]:
+    """As `_group_one` for a batch of tensors on any device."""
+    if maps.heatmaps.numel() == 0:
+        return [People.nobody(skeleton) for _ in wheres]
+    from bottomup.grouping.chain import NotFinite
+    from bottomup.grouping.compile import tell_if_cold
+    from bottomup.grouping.on_device import people_on_device
+
+    tell_if_cold()
+    try:
+        found = people_on_device(maps, tables_of(skeleton), fill=fill)
+    except NotFinite as error:
+        (i,) = error.args
+        one = maps[i].numpy()
+        raise _not_finite(one.heatmaps, one.pafs, one.tags, wheres[i]) from None
+    return [People(joints, scores, skeleton) for joints, scores in found]
+
+
+def _check_shapes(heatmaps: Any, pafs: Any, tags: Any, skeleton: Skeleton, where: str) -> None:
+    K, E, heat = len(skeleton), len(skeleton.limbs), tuple(heatmaps.shape)
     if len(heat) == 4:
         raise ValueError(f"{where}heatmaps {heat} are a batch, not one image (K, h, w): use group_batch")
     if len(heat) != 3 or heat[0] != K:
@@ -122,13 +147,15 @@ def _check_shapes(
             f"{where}heatmaps {heat} do not fit skeleton {skeleton.name}, which needs ({K}, h, w): "
             "a background map must be left out"
         )
-    if pafs is not None and pafs.shape != (E, 2, *heat[1:]):
+    if pafs is not None and tuple(pafs.shape) != (E, 2, *heat[1:]):
         raise ValueError(
-            f"{where}pafs {pafs.shape} do not fit heatmaps {heat} and the limbs of skeleton {skeleton.name}: "
+            f"{where}pafs {tuple(pafs.shape)} do not fit heatmaps {heat} and the limbs of skeleton {skeleton.name}: "
             f"they need {(E, 2, *heat[1:])}"
         )
-    if tags is not None and (tags.ndim != 4 or len(tags) == 0 or tags.shape[1:] != heat):
-        raise ValueError(f"{where}tags {tags.shape} do not fit heatmaps {heat}: they need (L, {K}, h, w), L >= 1")
+    if tags is not None and (tags.ndim != 4 or len(tags) == 0 or tuple(tags.shape[1:]) != heat):
+        raise ValueError(
+            f"{where}tags {tuple(tags.shape)} do not fit heatmaps {heat}: they need (L, {K}, h, w), L >= 1"
+        )
 
 
 def _not_finite(*maps_and_where: Any) -> ValueError:

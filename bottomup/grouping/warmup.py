@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bottomup.core import COCO17, Maps, Skeleton
-from bottomup.grouping.pipeline import group
+from bottomup.grouping.pipeline import group, group_batch
 
 SIZE = 24  # cells
 
@@ -19,6 +20,8 @@ def warm_up() -> Path | None:
 
     for maps, skeleton, sigma in _cases():
         group(maps.heatmaps, pafs=maps.pafs, tags=maps.tags, skeleton=skeleton, sigma=sigma, fill=True)
+        if torch.cuda.is_available():  # maps on a GPU have kernels of their own
+            group_batch(maps.each(lambda a: torch.from_numpy(a)[None].cuda()), skeleton, fill=True)
     return cache_folder()
 
 

@@ -12,6 +12,7 @@ from torch import nn
 
 from bottomup.core import Maps, People, Skeleton, Warp
 from bottomup.errors import SettingsError
+from bottomup.grouping import group, group_batch
 from bottomup.roads.clock import Clock
 from bottomup.roads.engine import Engine, check_image, check_normalisation, padded, require
 from bottomup.roads.passes import averaged, with_mirrored
@@ -155,8 +156,10 @@ class BottomUp:
             with self.clock("network"):
                 maps = self.maps([prepared[i] for i in batch])
             with self.clock("grouping"):
-                for place, i in enumerate(batch):
-                    people[i] = self.people(maps[place], prepared[i])
+                with self.engine.aside():
+                    found = group_batch(maps, self.skeleton, fill=self.settings.fill)
+                for one, i in zip(found, batch, strict=True):
+                    people[i] = self._in_pixels(one, maps.stride, prepared[i])
         return people  # type: ignore[return-value]  # every number is in one batch
 
     def expect(self, image_ids: Collection[int]) -> None:
@@ -179,11 +182,16 @@ class BottomUp:
         return Prepared(inputs, Warp.resize(ratio), size)
 
     def maps(self, prepared: Sequence[Prepared]) -> Maps:
-        """Maps of pictures whose inputs have the same shapes: a batch in numpy, in cells of scale 1."""
+        """Maps of pictures whose inputs have the same shapes: a batch in cells of scale 1, in numpy or, ready, on the
+        GPU, since grouping looks at few of them."""
         scales = self.settings.scales
         with torch.inference_mode(), self.engine.exact_convolutions():
             passes = [self._pass([p.inputs[i] for p in prepared]) for i in range(len(scales))]
-            return averaged(passes, scales).numpy()
+            maps = averaged(passes, scales)
+        if self.device.type != "cuda":
+            return maps.numpy()
+        torch.cuda.current_stream(self.device).synchronize()
+        return maps
 
     def _pass(self, images: list[np.ndarray]) -> Maps:
         """Maps of one scale, averaged with those of the mirrored images if the settings say so."""
@@ -204,17 +212,19 @@ class BottomUp:
 
     def people(self, maps: Maps, prepared: Prepared) -> People:
         """The people whom the maps of one picture show, in its pixels."""
-        from bottomup.grouping import group
+        with self.engine.aside():
+            found = group(
+                maps.heatmaps,
+                pafs=maps.pafs,
+                tags=maps.tags,
+                skeleton=self.skeleton,
+                sigma=maps.sigma,
+                fill=self.settings.fill,
+            )
+        return self._in_pixels(found, maps.stride, prepared)
 
-        found = group(
-            maps.heatmaps,
-            pafs=maps.pafs,
-            tags=maps.tags,
-            skeleton=self.skeleton,
-            sigma=maps.sigma,
-            fill=self.settings.fill,
-        )
-        cells = Warp.cells(maps.stride) @ Warp.shift(-self.settings.offset, -self.settings.offset)
+    def _in_pixels(self, found: People, stride: float, prepared: Prepared) -> People:
+        cells = Warp.cells(stride) @ Warp.shift(-self.settings.offset, -self.settings.offset)
         return found.warp((cells @ prepared.to_input).inverse())
 
 

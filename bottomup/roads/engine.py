@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -64,6 +65,14 @@ class Engine:
         if self.device.type == "cpu":
             return nullcontext()
         return torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False)
+
+    def aside(self) -> AbstractContextManager[None]:
+        """On a GPU: what is asked of it meanwhile does not queue behind the network's next batch."""
+        return nullcontext() if self.device.type != "cuda" else torch.cuda.stream(self._beside)
+
+    @cached_property
+    def _beside(self) -> torch.cuda.Stream:
+        return torch.cuda.Stream(self.device, priority=-1)
 
     def _fast_bfloat16(self) -> bool:
         """Only on a CPU with matrix tiles: on a GPU it would let batches differ from single pictures."""

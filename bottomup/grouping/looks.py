@@ -1,0 +1,84 @@
+"""Which cells of fields and tags grouping will look at, for maps of which only those are fetched.
+
+Places are worked out as where they are looked at (`grouping/limbs.py`, `grouping/tags.py`), to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from bottomup.grouping.compile import jit, jit_inside
+from bottomup.grouping.limbs import ASIDE, FEWEST_PAIRS, MOST_PAIRS, SHORTEST, may_be_limbs, within
+
+
+def cells_of_tags(spot: np.ndarray, start: np.ndarray, h: int, w: int) -> np.ndarray:
+    """Numbers (k h + y) w + x of the four cells around every peak (3, n), sorted by joint as `start` (K + 1,) says."""
+    joint = np.repeat(np.arange(len(start) - 1), np.diff(start))
+    x, y = spot[0].clip(0, w - 1).astype(np.int64), spot[1].clip(0, h - 1).astype(np.int64)
+    right, below = np.minimum(x + 1, w - 1), np.minimum(y + 1, h - 1)
+    return np.concatenate([(joint * h + row) * w + column for row in (y, below) for column in (x, right)])
+
+
+@jit_inside
+def add_cell(x: float, y: float, first: int, w: int, seen: np.ndarray, cells: np.ndarray, n: int) -> int:
+    """Writes the number first + y w + x of the cell at (x, y), counted from its corner, to cells[n] if it is not `seen`
+    yet; gives how many there are then."""
+    cell = first + np.int64(y) * w + np.int64(x)
+    if not seen[cell]:
+        seen[cell] = True
+        cells[n] = cell
+        n += 1
+    return n
+
+
+@jit
+def cells_of_limb(
+    ax: float, ay: float, dx: float, dy: float, first: int, w: int, seen: np.ndarray, cells: np.ndarray, n: int
+) -> int:
+    """Writes the cells along the limb from (ax, ay) by (dx, dy), as `limb_integral` takes them; see `add_cell`."""
+    length = max(math.sqrt(dx * dx + dy * dy), SHORTEST)
+    pairs = min(max(int(length + 1) // 2, FEWEST_PAIRS), MOST_PAIRS)
+    aside, looks = ASIDE if dx < 0 else -ASIDE, 2 if dx == 0 else 1
+    for _ in range(looks):
+        x0, y0, x1, y1 = ax + (0.5 + aside), ay + 0.5, (ax + dx) + (0.5 - aside), (ay + dy) + 0.5
+        for i in range(pairs):
+            sx, sy = dx * ((i + 0.5) / (2 * pairs)), dy * ((i + 0.5) / (2 * pairs))
+            n = add_cell(x0 + sx, y0 + sy, first, w, seen, cells, n)
+            n = add_cell(x1 - sx, y1 - sy, first, w, seen, cells, n)
+        aside = -aside
+    return n
+
+
+@jit
+def cells_of_fields(
+    spot: np.ndarray,
+    start: np.ndarray,
+    pafs: np.ndarray,
+    limbs: np.ndarray,
+    reach: float,
+    along: bool,
+    seen: np.ndarray,
+    cells: np.ndarray,
+) -> int:
+    """Writes the numbers (e h + y) w + x of the cells that `find_limbs` looks at, once each, and gives how many: those
+    in the middle between peaks; or, once these are in `pafs`, those along the limbs that may be.
+
+    spot, start, pafs, limbs, reach: as there. along: which. seen (E h w,): those of before. cells: (E h w,)."""
+    count, n, h, w = spot.shape[1], 0, pafs.shape[2], pafs.shape[3]
+    gx, gy, ends = np.empty(count, np.float64), np.empty(count, np.float64), np.empty(count, np.int64)
+    for i in range(count):
+        gx[i], gy[i] = within(spot[0, i], w), within(spot[1, i], h)
+    for e in range(len(limbs)):
+        fx, fy, first, last = pafs[e, 0], pafs[e, 1], start[limbs[e, 1]], start[limbs[e, 1] + 1]
+        for i in range(start[limbs[e, 0]], start[limbs[e, 0] + 1]):
+            if not along:
+                for j in range(first, last):
+                    x, y = 0.5 * (gx[i] + gx[j]) + 0.5, 0.5 * (gy[i] + gy[j]) + 0.5
+                    n = add_cell(x, y, e * h * w, w, seen, cells, n)
+                continue
+            for z in range(may_be_limbs(fx, fy, gx, gy, i, first, last, reach, ends)):
+                dx, dy = gx[ends[z]] - gx[i], gy[ends[z]] - gy[i]
+                n = cells_of_limb(gx[i], gy[i], dx, dy, e * h * w, w, seen, cells, n)
+    return n
