@@ -23,6 +23,7 @@ from bottomup.grouping.prior import find_fits, join_by_prior
 from bottomup.grouping.rules import RULES, Rules
 from bottomup.grouping.score import people_of_pieces
 from bottomup.grouping.shadows import without_shadows
+from bottomup.grouping.subpixel import SHARP
 from bottomup.grouping.tables import Tables
 from bottomup.grouping.tags import find_like_tags, join_by_tags, read_any_tags, weigh_limbs
 
@@ -72,7 +73,10 @@ def group_maps(
     where a prior expects them. Raises NotFinite."""
     K, h, w = heat.shape
     levels = (rules.peak_least, rules.peak_apart, rules.plateau_widest)
-    found = find_peaks(heat, heat.view(np.int32).reshape(K, h * w), 0.0 if sigma is None else float(sigma), *levels)
+    bits = heat.view(np.int32).reshape(K, h * w)
+    found = find_peaks(heat, bits, 0.0 if sigma is None else float(sigma), *levels)
+    if sigma is None and found[2] < SHARP:  # then there may be shoulders
+        found = find_peaks(heat, bits, found[2], *levels)
     joints, scores = people_of_peaks(found, w, pafs, tags, tables, rules)
     if fill and len(tables.prior) > 0:
         fill_joints(joints, heat, tables.square, tables.expect)

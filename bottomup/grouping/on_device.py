@@ -21,6 +21,7 @@ from bottomup.grouping.fill import FAR, LEAST, fill_joints, lacking_places
 from bottomup.grouping.looks import cells_of_fields, cells_of_tags
 from bottomup.grouping.peaks import find_peaks_among, widest_top
 from bottomup.grouping.rules import RULES, Rules
+from bottomup.grouping.subpixel import SHARP
 from bottomup.grouping.tables import Tables
 from bottomup.grouping.threads import of_each
 
@@ -82,6 +83,22 @@ def people_on_device(
     return found
 
 
+def shoulders_of(heat: Tensor, low: float) -> Tensor:
+    """Which cells of heatmaps (B, K, h, w) are shoulders above `low`: as `sweep_plane` finds them, to the bit."""
+    found = torch.zeros_like(heat, dtype=torch.bool)
+    if min(heat.shape[2:]) < 5:
+        return found
+    own, left, right = heat[..., 1:-1, 1:-1], heat[..., 1:-1, :-2], heat[..., 1:-1, 2:]
+    above, below = heat[..., :-2, 1:-1], heat[..., 2:, 1:-1]
+    bent, (h, w) = 5 * own - ((left + right) + (above + below)), own.shape[2:]
+    mask = (own > float(np.float32(low))) & (own + own > left + right) & (own + own > above + below)
+    mask = mask[..., 1:-1, 1:-1]
+    for y, x in (*BEFORE, *((-y, -x) for y, x in BEFORE)):
+        mask = mask & (bent[..., 1:-1, 1:-1] > bent[..., 1 + y : h - 1 + y, 1 + x : w - 1 + x])
+    found[..., 2:-2, 2:-2] = mask
+    return found
+
+
 def crests_of(heat: Tensor, low: float) -> tuple[Tensor, Tensor]:
     """Which cells of heatmaps (B, K, h, w) are above `low`, higher than the neighbours read before them and not lower
     than those read after, and to which of these a neighbour is equal."""
@@ -111,26 +128,37 @@ def numbers_of(mask: Tensor) -> Tensor:
 
 def _peaks_of(heat: Tensor, near: Distant, sigma: float | None, rules: Rules) -> list[Found]:
     """The peaks of every image as `find_peaks` has them; fetches what is around them."""
-    (B, K, h, w), (crests, flat) = heat.shape, crests_of(heat, rules.peak_least)
+    crests, flat = crests_of(heat, rules.peak_least)
+    given = [0.0 if sigma is None else float(sigma)] * len(heat)
+
+    def around(reach: int) -> Tensor:
+        wide = reach + max(widest_top(own, rules.plateau_widest) for own in given)
+        return grown(crests, reach) | grown(flat, wide) if bool(flat.any()) else grown(crests, reach)
+
+    spread = given[0]
+    if sigma is None:
+        top = torch.where(crests & ~flat, heat, rules.peak_least).amax((1, 2, 3), keepdim=True)
+        near.fetch(numbers_of(grown(heat > SPREAD_LEVEL * top, 1) | around(1)))
+        spreads = [own for _, _, own in _found_among(crests, near, given, rules)]  # all that is right by now
+        given, spread = [own if own < SHARP else 0.0 for own in spreads], max(spreads)
+    sharp = torch.tensor([0 < own < SHARP for own in given], device=heat.device)
+    if bool(sharp.any()):
+        crests = crests | (shoulders_of(heat, rules.peak_least) & sharp[:, None, None, None])
+    near.fetch(numbers_of(around(max(1, int(spread + 0.5)))))  # as far as `place_along` looks
+    return _found_among(crests, near, given, rules)
+
+
+def _found_among(crests: Tensor, near: Distant, given: Sequence[float], rules: Rules) -> list[Found]:
+    """The peaks of every image, by what was fetched. given: spreads in cells, 0 where they are not known."""
+    B, K, h, w = crests.shape
     numbers = numbers_of(crests).to(near.numbers).cpu().numpy().astype(np.int64)
-    begin = np.searchsorted(numbers, h * w * np.arange(B * K + 1))
-    given, planes = 0.0 if sigma is None else float(sigma), near.here.reshape(heat.shape)
-    widest, flat_ones = widest_top(given, rules.plateau_widest), bool(flat.any())
+    begin, planes = np.searchsorted(numbers, h * w * np.arange(B * K + 1)), near.here.reshape(crests.shape)
 
     def found(i: int) -> Found:
         own = begin[i * K : (i + 1) * K + 1]
         cells = numbers[own[0] : own[-1]] % (h * w)
-        return find_peaks_among(planes[i], cells, own - own[0], given, rules.peak_apart, rules.plateau_widest)
+        return find_peaks_among(planes[i], cells, own - own[0], given[i], rules.peak_apart, rules.plateau_widest)
 
-    def around(step: int) -> Tensor:
-        return grown(crests, step) | grown(flat, widest + step) if flat_ones else grown(crests, step)
-
-    spread = given
-    if sigma is None:
-        top = torch.where(crests & ~flat, heat, rules.peak_least).amax((1, 2, 3), keepdim=True)
-        near.fetch(numbers_of(grown(heat > SPREAD_LEVEL * top, 1) | around(1)))
-        spread = max(own for _, _, own in of_each(found, B))  # all that is right by now
-    near.fetch(numbers_of(around(max(1, int(spread + 0.5)))))  # as far as `place_along` looks
     return of_each(found, B)
 
 

@@ -1,15 +1,16 @@
 """Peaks of heatmaps: one sweep over all cells, flat tops, near doubles.
 
 A peak is a cell, or a flat top of equal cells, that is higher than everything around it; border
-cells count. Nothing depends on the reading direction: a mirrored map has the mirrored peaks.
+cells count. Where peaks are sharp, a neighbour may be a mere shoulder of a higher peak: it is found on the map with its
+bends made deeper. Nothing depends on the reading direction: a mirrored map has the mirrored peaks.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from bottomup.grouping.compile import jit
-from bottomup.grouping.subpixel import place_peak, spread_of_peaks
+from bottomup.grouping.compile import jit, jit_inside
+from bottomup.grouping.subpixel import SHARP, place_peak, spread_of_peaks
 
 CHUNK = 64
 INFINITE = 0x7F800000  # float32 bits; greater ones are no numbers
@@ -47,13 +48,49 @@ def mark_crests(bits: np.ndarray, i: int, w: int, low: np.int32, crest: np.ndarr
 
 
 @jit
-def sweep_plane(plane: np.ndarray, bits: np.ndarray, low: np.int32, cells: np.ndarray) -> int:
+def mark_bends(flat: np.ndarray, bits: np.ndarray, i: int, w: int, low: np.int32, crest: np.ndarray) -> None:
+    """Sets crest (CHUNK,) to 1 also for those cells i.. of a plane (h w,), with its bits, above `low` where the plane
+    bends down along row and column. No cell is in the first or last row."""
+    last = i + CHUNK
+    row, above, below, known = flat[i:last], flat[i - w : last - w], flat[i + w : last + w], bits[i:last]
+    left, right = flat[i - 1 : last - 1], flat[i + 1 : last + 1]
+    for j in range(CHUNK):
+        twice = row[j] + row[j]
+        crest[j] |= (known[j] > low) & (twice > left[j] + right[j]) & (twice > above[j] + below[j])
+
+
+@jit_inside
+def bent(plane: np.ndarray, y: int, x: int) -> float:
+    """A cell of a plane, raised by how far it lies above those beside it. In float32, as on other devices."""
+    return np.float32(5) * plane[y, x] - ((plane[y, x - 1] + plane[y, x + 1]) + (plane[y - 1, x] + plane[y + 1, x]))
+
+
+@jit
+def _is_shoulder(plane: np.ndarray, y: int, x: int) -> bool:
+    """Whether the plane bends down there along row and column, and more than all around; not at the border."""
+    h, w = plane.shape
+    if not (2 <= x < w - 2 and 2 <= y < h - 2):
+        return False
+    twice = plane[y, x] + plane[y, x]
+    if not (twice > plane[y, x - 1] + plane[y, x + 1] and twice > plane[y - 1, x] + plane[y + 1, x]):
+        return False
+    here = bent(plane, y, x)
+    for yy in range(y - 1, y + 2):
+        for xx in range(x - 1, x + 2):
+            if (yy != y or xx != x) and not here > bent(plane, yy, xx):
+                return False
+    return True
+
+
+@jit
+def sweep_plane(plane: np.ndarray, bits: np.ndarray, low: np.int32, sharp: bool, cells: np.ndarray) -> int:
     """Writes to `cells` (m,) the numbers y w + x of those cells above `low` that are higher than all eight neighbours
-    read before them and not lower than those read after; gives how many, -1 where a cell is not finite. Fixed chunks
-    vectorise.
+    read before them and not lower than those read after, or, if peaks are `sharp`, shoulders; gives how many, -1 where
+    a cell is not finite. Fixed chunks vectorise.
 
     plane: (h, w). bits: the same as int32 (h w,), as is low, a positive number."""
     h, w = plane.shape
+    flat = plane.reshape(h * w)
     size, count, crest = h * w, 0, np.empty(CHUNK, np.uint8)
     eights = crest.view(np.uint64)
     for i in range(0, size, CHUNK):
@@ -66,16 +103,18 @@ def sweep_plane(plane: np.ndarray, bits: np.ndarray, low: np.int32, cells: np.nd
                 return -1
             if i > w and last + w < size:
                 mark_crests(bits, i, w, low, crest)
+                if sharp:
+                    mark_bends(flat, bits, i, w, low, crest)
                 for u in range(CHUNK // 8):
                     for j in range(i + 8 * u, i + 8 * u + 8 if eights[u] else i):
-                        if crest[j - i] and _is_crest(plane, j // w, j % w):
+                        if crest[j - i] and _is_top(plane, j // w, j % w, sharp):
                             cells[count] = j
                             count += 1
                 continue
         for j in range(i, last):
             if (bits[j] & np.int32(0x7FFFFFFF)) >= INFINITE:
                 return -1
-            if bits[j] > low and _is_crest(plane, j // w, j % w):
+            if bits[j] > low and _is_top(plane, j // w, j % w, sharp):
                 cells[count] = j
                 count += 1
     return count
@@ -92,6 +131,12 @@ def _is_crest(plane: np.ndarray, y: int, x: int) -> bool:
             if o > v or (o == v and (yy < y or (yy == y and xx < x))):
                 return False
     return True
+
+
+@jit
+def _is_top(plane: np.ndarray, y: int, x: int, sharp: bool) -> bool:
+    """Whether the cell is a crest, or if peaks are `sharp` a shoulder."""
+    return _is_crest(plane, y, x) or (sharp and _is_shoulder(plane, y, x))
 
 
 @jit
@@ -139,12 +184,19 @@ def flat_top(plane: np.ndarray, y: int, x: int, widest: int, boxes: np.ndarray, 
 
 @jit
 def tops_of_plane(
-    plane: np.ndarray, bits: np.ndarray, low: np.int32, widest: int, cells: np.ndarray, boxes: np.ndarray, n: int
+    plane: np.ndarray,
+    bits: np.ndarray,
+    low: np.int32,
+    sharp: bool,
+    widest: int,
+    cells: np.ndarray,
+    boxes: np.ndarray,
+    n: int,
 ) -> int:
     """Writes the boxes (x0, y0, x1, y1 and one cell, y w + x) of all tops of a plane (h, w) in reading order from
-    boxes[n] on; gives where they end, -1 where a cell is not finite. bits, low: see `sweep_plane`. cells: room for all
-    that can be."""
-    swept = sweep_plane(plane, bits, low, cells)
+    boxes[n] on; gives where they end, -1 where a cell is not finite. bits, low, sharp: see `sweep_plane`. cells: room
+    for all that can be."""
+    swept = sweep_plane(plane, bits, low, sharp, cells)
     return -1 if swept < 0 else tops_of_crests(plane, cells[:swept], widest, boxes, n)
 
 
@@ -254,10 +306,11 @@ def find_peaks(
     """Peaks (3, n) of x, y in cells and score, sorted by joint, where each joint's begin (K + 1,), and sigma.
 
     heat: (K, h, w) float32, C-contiguous; bits: the same as int32 (K, h w). sigma: spread of a peak in cells,
-    measured where it is 0. low: lowest peak. apart, widest: see `Rules`. A score is the height of the gaussian through
-    the cells around the top. Sigma is NaN where a cell is not finite."""
+    measured where it is 0; shoulders count only if it is given. low: lowest peak. apart, widest: see `Rules`. A score
+    is the height of the gaussian through the cells around the top. Sigma is NaN where a cell is not finite."""
     K, h, w = heat.shape
-    most, given, spread = ((h + 1) // 2) * ((w + 1) // 2), sigma > 0, sigma  # a plane cannot have more
+    given, spread, sharp = sigma > 0, sigma, 0 < sigma < SHARP
+    most = ((h + 1) // 2) * ((w + 1) // 2) * (2 if sharp else 1)  # a plane cannot have more crests, nor shoulders
     broad, least = widest_top(sigma, widest), np.empty(1, np.float32)
     least[0] = low
     begin, start, cells = np.zeros(K + 1, np.int64), np.zeros(K + 1, np.int64), np.empty(most, np.int64)
@@ -270,7 +323,7 @@ def find_peaks(
     flat = heat.reshape(K, h * w)
     for k in range(K):
         boxes, peaks = with_room(boxes, n, most), with_room(peaks, n, most)
-        n = tops_of_plane(heat[k], bits[k], least.view(np.int32)[0], broad, cells, boxes, n)
+        n = tops_of_plane(heat[k], bits[k], least.view(np.int32)[0], sharp, broad, cells, boxes, n)
         if n < 0:
             return np.empty((3, 0)), start, np.nan
         begin[k + 1] = n

@@ -17,6 +17,7 @@ from bottomup.grouping.matching import sort_best_first
 
 FLOOR = 0.01  # lowest value beside a peak, as a share of the peak: tails may be cut to 0
 MOST_GAIN = 0.4  # of the logarithm of a peak's height along one axis
+SHARP = 1.5  # cells; peaks of less spread are told from their neighbours, and placed, by the cells next to them alone
 UNKNOWN_SPREAD = 2.0  # cells; used where no peak tells its spread
 
 
@@ -104,11 +105,45 @@ def place_by_sums(
 
 
 @jit
+def parabola_around(flat: np.ndarray, at: int, w: int) -> tuple[float, float, float, float, float]:
+    """Slopes along x and y and second derivatives xx, yy, xy, at its middle, of the parabola that comes nearest to the
+    logarithms of the 3 x 3 cells around cell `at` of a flattened plane. Products and sums are such that mirroring
+    changes but signs."""
+    least, above, below = FLOOR * flat[at], at - w, at + w
+    a, b, c = max(flat[above - 1], least), max(flat[above], least), max(flat[above + 1], least)
+    d, e, f = max(flat[at - 1], least), np.float64(flat[at]), max(flat[at + 1], least)
+    g, h, i = max(flat[below - 1], least), max(flat[below], least), max(flat[below + 1], least)
+    left, middle, right = math.log((a * g) * d), math.log((b * h) * e), math.log((c * i) * f)
+    high, row, low = math.log((a * c) * b), math.log((d * f) * e), math.log((g * i) * h)
+    twist = (math.log(a * i) - math.log(c * g)) / 4
+    return (right - left) / 6, (low - high) / 6, (left + right - 2 * middle) / 3, (high + low - 2 * row) / 3, twist
+
+
+@jit
+def place_sharp(flat: np.ndarray, at: int, x: int, y: int, w: int, peaks: np.ndarray, n: int) -> bool:
+    """Writes x, y, score of the top of the gaussian nearest to the cells around cell `at` of a flattened plane, at
+    (x, y), to peaks[n]; False if they have no top. A neighbour, whose line sums would be the peak's, tilts it."""
+    slope_x, slope_y, xx, yy, xy = parabola_around(flat, at, w)
+    spare = xx * yy - xy * xy
+    if not (xx < 0 and yy < 0 and spare > 0):
+        return False
+    dx = min(max((xy * slope_y - yy * slope_x) / spare, -0.5), 0.5)
+    dy = min(max((xy * slope_x - xx * slope_y) / spare, -0.5), 0.5)
+    gain = (slope_x * dx + slope_y * dy) + ((xx * dx * dx + yy * dy * dy) / 2 + xy * dx * dy)
+    peaks[n, 0], peaks[n, 1] = x + on_grid(dx, CELLS), y + on_grid(dy, CELLS)
+    peaks[n, 2] = np.float32(flat[at] * math.exp(min(max(gain, 0.0), 2 * MOST_GAIN)))
+    return True
+
+
+@jit
 def place_peak(
     flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, peaks: np.ndarray, n: int
 ) -> None:
     """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to peaks[n]."""
-    gain = 0.0
+    x, y, gain = boxes[i, 0], boxes[i, 1], 0.0
+    inside = x == boxes[i, 2] and y == boxes[i, 3] and 0 < x < w - 1 and 0 < y < h - 1
+    if sigma < SHARP and inside and place_sharp(flat, boxes[i, 4], x, y, w, peaks, n):
+        return
     for axis in range(2):
         length, along, breadth, across = (w, 1, h, w) if axis == 0 else (h, w, w, 1)
         low, high, first, last = boxes[i, axis], boxes[i, axis + 2], boxes[i, 1 - axis], boxes[i, 3 - axis]

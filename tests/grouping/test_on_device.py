@@ -107,6 +107,14 @@ def test_ties_flat_tops_and_any_size_change_nothing(data):
     check(Maps(heat, pafs, tags, sigma=data.draw(st.sampled_from([None, 0.5, 1.2, 3.0]))), HAND)
 
 
+@pytest.mark.parametrize("sigma", [None, 0.9, 1.45])
+def test_sharp_peaks_and_their_shoulders_are_the_same(scenes, sigma):
+    rng = np.random.default_rng(4)
+    heat = np.where(rng.random(scenes.heatmaps.shape) < 0.02, rng.random(scenes.heatmaps.shape), 0)
+    heat[:2] = scenes.heatmaps[:2]  # of which the spread is another where it is measured
+    check(Maps(heat.astype(np.float32), scenes.pafs, scenes.tags, sigma=sigma), WITH_PRIOR, fill=True)
+
+
 def test_wide_flat_tops_and_saturated_maps_change_nothing(scenes):
     for top, sigma in ((0.5, None), (0.3, 2.0), (0.15, None)):
         heat = np.minimum(np.round(scenes.heatmaps, 2), top).astype(np.float32)

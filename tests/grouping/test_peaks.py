@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,7 +21,8 @@ def bits_of(maps):
 def tops_of(plane, low=0.1, widest=50):
     plane = np.ascontiguousarray(plane, np.float32)
     cells, boxes = np.empty(plane.size, np.int64), np.empty((plane.size, 5), np.int64)
-    return boxes[: tops_of_plane(plane, bits_of(plane), np.float32(low).view(np.int32), widest, cells, boxes, 0)]
+    level = np.float32(low).view(np.int32)
+    return boxes[: tops_of_plane(plane, bits_of(plane), level, False, widest, cells, boxes, 0)]
 
 
 def peaks_of(heat, sigma=2.0, least=0.1):
@@ -68,8 +71,57 @@ def test_the_vectorised_sweep_finds_what_the_plain_one_finds():
 def test_the_sweep_calls_the_first_of_equal_neighbours():
     plane = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], np.float32)
     cells = np.empty(8, np.int64)
-    assert sweep_plane(plane, bits_of(plane), np.float32(0.1).view(np.int32), cells) == 1
+    assert sweep_plane(plane, bits_of(plane), np.float32(0.1).view(np.int32), False, cells) == 1
     assert cells[0] == 5
+
+
+def shoulders_of(plane, low):
+    """Reference: cells not at the border, above `low`, at which the plane bends down along row and column, and more
+    than at any of the eight around."""
+    h, w = plane.shape
+    five, found = np.float32(5), []
+
+    def bent(y, x):
+        return five * plane[y, x] - ((plane[y, x - 1] + plane[y, x + 1]) + (plane[y - 1, x] + plane[y + 1, x]))
+
+    for y in range(2, h - 2):
+        for x in range(2, w - 2):
+            twice = 2 * plane[y, x]
+            down = twice > plane[y, x - 1] + plane[y, x + 1] and twice > plane[y - 1, x] + plane[y + 1, x]
+            others = [bent(y + i, x + j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+            if plane[y, x] > low and down and bent(y, x) > max(others):
+                found.append(y * w + x)
+    return found
+
+
+@pytest.mark.parametrize("size", [(40, 57), (9, 7), (4, 30), (30, 70)])
+def test_where_peaks_are_sharp_shoulders_are_swept_up_too(size):
+    rng = np.random.default_rng(1)
+    for levels in (None, 6):
+        plane = rng.random(size).astype(np.float32)
+        plane = plane if levels is None else np.round(plane * levels) / np.float32(levels)
+        low, cells = np.float32(0.3).view(np.int32), np.empty((2, plane.size), np.int64)
+        plain, sharp = (cells[s, : sweep_plane(plane, bits_of(plane), low, bool(s), cells[s])].tolist() for s in (0, 1))
+        assert sharp == sorted({*plain, *shoulders_of(plane, 0.3)})
+        assert size != (40, 57) or levels or len(sharp) > len(plain)
+
+
+@pytest.mark.parametrize("angle", np.linspace(0, math.pi, 7))
+def test_a_sharp_peak_melted_into_a_higher_one_is_found_and_in_its_place(angle):
+    truth = np.array([(12.3, 12.6), (12.3 + 2.3 * math.cos(angle), 12.6 + 2.3 * math.sin(angle))])
+    y, x = np.mgrid[:25, :25]
+    one, other = (np.exp(-((x - px) ** 2 + (y - py) ** 2) / 1.62) for px, py in truth)
+    spot, _ = peaks_of(np.cbrt((0.9 * one) ** 3 + (0.6 * other) ** 3)[None], sigma=0.9)
+    gaps = np.hypot(*(spot[:, None, :2] - truth).T)
+    assert len(spot) == 2 and gaps.min(1).max() < 0.6
+
+
+def test_a_mirrored_plane_has_the_mirrored_shoulders():
+    plane = np.random.default_rng(2).random((30, 41)).astype(np.float32)
+    here, _ = peaks_of(plane[None], sigma=0.9)
+    there, _ = peaks_of(plane[None, :, ::-1], sigma=0.9)
+    there[:, 0] = 40 - there[:, 0]
+    assert {tuple(peak) for peak in here} == {tuple(peak) for peak in there} and len(here) > 60
 
 
 @given(coarse)

@@ -11,7 +11,9 @@ from bottomup.grouping.subpixel import (
     edge_offset,
     fall_length,
     line_sum,
+    parabola_around,
     place_along,
+    place_sharp,
     spread_of_peaks,
     vertex,
 )
@@ -77,6 +79,47 @@ def test_exact_gaussians_are_placed_without_bias_and_keep_their_height(sigma):
     np.testing.assert_allclose(heights, 0.8, atol=0.01)
 
 
+def around(plane):
+    """The 3 x 3 cells around the middle of a plane of 5 x 5, placed as a sharp peak: dx, dy, score, or None."""
+    peaks = np.full((1, 3), np.nan)
+    return peaks[0] - (2, 2, 0) if place_sharp(plane.ravel(), 12, 2, 2, 5, peaks, 0) else None
+
+
+def test_the_parabola_around_a_cell_is_the_least_squares_one():
+    rng = np.random.default_rng(0)
+    y, x = (offset.ravel() for offset in np.mgrid[-1:2, -1:2])
+    terms = np.stack((np.ones(9), x, y, x * x / 2, y * y / 2, x * y), 1)
+    for _ in range(20):
+        plane = rng.uniform(0.2, 1, (5, 5)).astype(np.float32)
+        expected = np.linalg.lstsq(terms, np.log(plane[1:4, 1:4].astype(float)).ravel(), rcond=None)[0]
+        np.testing.assert_allclose(parabola_around(plane.ravel(), 12, 5), expected[1:], atol=1e-6)
+
+
+@given(st.floats(-0.5, 0.5), st.floats(-0.5, 0.5), st.floats(0.8, 1.2), st.floats(0.8, 1.2), st.floats(0, 3))
+def test_a_slanted_gaussian_of_any_width_is_placed_exactly(dx, dy, wide, high, angle):
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    inverse = turn @ np.diag((1 / wide**2, 1 / high**2)) @ turn.T
+    y, x = np.mgrid[-2:3, -2:3]
+    off = np.stack((x - dx, y - dy), -1)
+    plane = (0.8 * np.exp(-np.einsum("yxi,ij,yxj->yx", off, inverse, off) / 2)).astype(np.float32)
+    np.testing.assert_allclose(around(plane), (dx, dy, 0.8), atol=2e-3)
+
+
+def test_sharp_peaks_mirror_exactly_and_stay_within_their_cell():
+    rng, placed = np.random.default_rng(0), 0
+    for _ in range(200):
+        plane = rng.uniform(-0.2, 0.9, (5, 5)).astype(np.float32)
+        plane[2, 2] = 1
+        here, there, upright = (around(np.ascontiguousarray(p)) for p in (plane, plane[:, ::-1], plane[::-1]))
+        assert (here is None) == (there is None) == (upright is None)
+        if here is not None:
+            placed += 1
+            assert tuple(here * (-1, 1, 1)) == tuple(there) and tuple(here * (1, -1, 1)) == tuple(upright)
+            assert np.abs(here[:2]).max() <= 0.5 and 1 <= here[2] < 2.3
+    assert placed > 50
+    assert around(np.ones((5, 5), np.float32)) is None
+
+
 @pytest.mark.parametrize("at", [-0.3, 0.0, 0.3, 0.8])
 def test_peaks_at_the_border_are_placed_as_well_as_inside(at):
     for x, y in ((at, 9.3), (9.3, at), (19 - at, 9.3), (at, 19 - at)):
@@ -117,7 +160,7 @@ def test_the_spread_is_measured_on_clean_peaks(sigma):
     boxes, cells, start = np.empty((4096, 5), np.int64), np.empty(4096, np.int64), [0]
     for plane in heat:
         bits = plane.view(np.int32).reshape(-1)
-        start.append(tops_of_plane(plane, bits, np.float32(0.1).view(np.int32), 9, cells, boxes, start[-1]))
+        start.append(tops_of_plane(plane, bits, np.float32(0.1).view(np.int32), False, 9, cells, boxes, start[-1]))
     assert spread_of_peaks(flat, 64, 64, boxes[: start[-1]], np.array(start)) == pytest.approx(sigma, rel=0.1)
 
 
