@@ -14,6 +14,7 @@ import numpy as np
 from bottomup.grouping.assembly import connect, single_pieces
 from bottomup.grouping.bids import LIMB_DUE, fields_of_peaks
 from bottomup.grouping.bodies import COLUMNS
+from bottomup.grouping.doubles import without_doubles
 from bottomup.grouping.exchange import exchange_joints
 from bottomup.grouping.fill import fill_joints
 from bottomup.grouping.limbs import find_limbs
@@ -87,7 +88,7 @@ def people_of_peaks(
     found: Found, width: int, pafs: np.ndarray | None, tags: np.ndarray | None, tables: Tables, rules: Rules = RULES
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `group_maps`, from the peaks on, as `find_peaks` gives them. width: of the map in cells."""
-    peaks = _ranked(found, width, tags, tables)
+    peaks = _ranked(found, width, tags, pafs is None, tables, rules)
     n, K = peaks.spot.shape[1], len(peaks.start) - 1
     member, owner = np.empty((n, K), np.int64), np.empty(n, np.int64)
     single_pieces(peaks.start, member, owner)
@@ -118,16 +119,17 @@ def people_of_peaks(
     return joints, scores
 
 
-def _ranked(found: Found, width: int, tags: np.ndarray | None, tables: Tables) -> Peaks:
+def _ranked(found: Found, width: int, tags: np.ndarray | None, only_tags: bool, tables: Tables, rules: Rules) -> Peaks:
     spot, start, spread = found
     if spread != spread:
         raise NotFinite
-    n = spot.shape[1]
-    rank = np.empty(n, np.int64)
-    rank_peaks(spot, start, tables.side, width, rank)
-    tag = np.empty((n, 0)) if tags is None else read_any_tags(tags, spot, start)
+    tag = np.empty((spot.shape[1], 0)) if tags is None else read_any_tags(tags, spot, start)
     if tags is not None and not np.isfinite(tag).all():
         raise NotFinite
+    if only_tags:  # fields would tell doubles by themselves
+        spot, start, tag = without_doubles(spot, start, tag, rules.double_reach * spread, rules.double_tag)
+    rank = np.empty(spot.shape[1], np.int64)
+    rank_peaks(spot, start, tables.side, width, rank)
     return Peaks(spot, start, rank, tag, spread, (width - 1) / 2)
 
 

@@ -21,6 +21,8 @@ class Rules(NamedTuple):
     short_limb: float = 1.0  # limbs no longer than this have no field
     short_score: float = 0.3  # what they count instead
     tag_weight: float = 0.08  # of agreement of tags beside the field
+    double_reach: float = 6.0  # of peaks of a joint nearer than this, with tags alone, ...
+    double_tag: float = 0.5  # ... and with tags nearer than this, the lesser is no joint
     tag_limit: float = 1.0  # tags further apart are of different people
     tag_reach: float = 2.0  # pieces joined by tags lie within this many times the larger one's extent
     tag_seed: float = 0.25  # of two peaks joined by tags one is as high, as some peak of every person is
