@@ -21,7 +21,7 @@ HEIGHT_WEIGHT = F(0.3)  # of the peak's score
 PLACE_WEIGHT, PLACE_USUAL, PLACE_WORST = F(0.2), F(1.5), F(-6.0)  # of the log density, what is added, its least
 TAG_WEIGHT = F(0.25)  # of the agreement of tags
 LIMB_DUE = 0.25  # of the field that a limb between two true joints has at least
-LEAST, SHARE = -0.2, 0.6  # lowest bid; lowest bid for a peak that another holds
+LEAST, SHARE = -0.2, 0.45  # lowest bid; lowest bid for a peak that another holds
 
 
 class Evidence(NamedTuple):

@@ -46,6 +46,11 @@ class CpnMobile(PoseNetwork):
         enlarged = [F.interpolate(maps, size=size, mode="bilinear", align_corners=False) for maps in coarse]
         return [*enlarged, finest, refined]
 
+    @property
+    def last(self) -> nn.Module:
+        """The answer's convolution."""
+        return self.answers[-1]
+
     def read(self, heads: list[Tensor]) -> list[Maps]:
         """One Maps a head, at stride 4."""
         return [Maps(head, stride=self.stride, sigma=self.sigma) for head in heads]

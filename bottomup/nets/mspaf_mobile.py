@@ -131,6 +131,11 @@ class MspafMobile(PoseNetwork):
         last = self.answers[1](self.refine(fused, self.answers[0]))
         return [self.answers[0](fused[0]), last] if self.supervised else [last]
 
+    @property
+    def last(self) -> nn.Module:
+        """The answer's convolution."""
+        return self.answers[-1]
+
     def read(self, heads: list[Tensor]) -> list[Maps]:
         """One Maps a stage, at stride 4."""
         return [self._split(head) for head in heads]

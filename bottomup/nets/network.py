@@ -48,6 +48,11 @@ class PoseNetwork(Network):
 
     stride: int = 4
 
+    @property
+    def last(self) -> nn.Module | None:
+        """The layer whose output is the answer's head as it is, None where a network has none that stands alone."""
+        return None
+
     def read(self, heads: list[Tensor]) -> list[Maps]:
         """Maps out of heads; here each head is heatmaps."""
         return [Maps(head, stride=self.stride) for head in heads]

@@ -15,7 +15,7 @@ from bottomup.errors import SettingsError
 from bottomup.runtimes.cache import cache_folder, key_of
 from bottomup.runtimes.choice import PACKAGES
 from bottomup.runtimes.export import SUFFIXES, export
-from bottomup.runtimes.flat import FlatMaps, Form, agree
+from bottomup.runtimes.flat import AllButLast, FlatMaps, Form, LastInTorch, Reading, agree
 from bottomup.runtimes.sessions import SESSIONS, Session
 
 KINDS = {"onnxruntime": "onnx", "openvino": "openvino"}
@@ -29,14 +29,15 @@ def accelerated(network: nn.Module, example: Tensor, runtime: str, precision: st
     when it does not answer as the network does, at this size and another. Raises SettingsError if it never does.
     """
     with torch.inference_mode(False), torch.no_grad():
-        form = Form.of(network(example)[-1])
-        name = key_of(network, PACKAGES[runtime])
-        path = cache_folder() / f"{name}-{runtime}{SUFFIXES[KINDS[runtime]][-1]}"
+        module, form = _exported(network, example, precision)
+        name = f"{key_of(network, PACKAGES[runtime])}-{runtime}-{'-'.join(form.names)}"
+        path = cache_folder() / f"{name}{SUFFIXES[KINDS[runtime]][-1]}"
         tries = [(example, network(example)[-1]), *_larger(network, example)]
         for fresh in (False, True):
             if fresh or not path.exists():
                 logging.getLogger(__name__).warning("converting the network for %s, once: %s", runtime, path)
-                write_model(network, example, path, KINDS[runtime])
+                multiple = _multiple(network, example)
+                export(module, example, path, KINDS[runtime], names=form.names, multiple=multiple)
             session = SESSIONS[runtime](path, form, precision)
             if _right(session, tries, TOLERANCES[precision]):
                 return session
@@ -47,9 +48,22 @@ def write_model(network: Any, example: Tensor, path: str | Path, kind: str) -> t
     """Writes the network (images -> [Maps]) as "onnx" or "openvino"; what it gives, and what sides are multiples of."""
     with torch.inference_mode(False), torch.no_grad():
         form = Form.of(network(example)[-1])
-        multiple = int(getattr(network, "multiple", None) or math.gcd(*example.shape[2:]))
+        multiple = _multiple(network, example)
         export(FlatMaps(network, form).eval(), example, path, kind, names=form.names, multiple=multiple)
     return form, multiple
+
+
+def _exported(network: nn.Module, example: Tensor, precision: str) -> tuple[nn.Module, Reading]:
+    """What is converted and how its arrays are read; in bfloat16 without the last layer, if it stands alone."""
+    if precision != "float32" and getattr(network, "last", None) is not None:
+        return AllButLast(network).eval(), LastInTorch(network)
+    form = Form.of(network(example)[-1])
+    return FlatMaps(network, form).eval(), form
+
+
+def _multiple(network: nn.Module, example: Tensor) -> int:
+    """What sides of inputs are multiples of."""
+    return int(getattr(network, "multiple", None) or math.gcd(*example.shape[2:]))
 
 
 def _larger(network: nn.Module, example: Tensor) -> list[tuple[Tensor, Maps]]:

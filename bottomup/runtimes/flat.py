@@ -1,9 +1,11 @@
-"""Maps as the flat tuple of arrays that exported models give, and back."""
+"""Networks as modules that give a flat tuple of arrays, as exported models do, and the arrays as maps again."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,17 @@ from torch import Tensor, nn
 from bottomup.core import Maps
 
 PARTS = ("heatmaps", "pafs", "tags")
+
+
+class Reading(Protocol):
+    """How a model's arrays, called `names`, become maps."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the arrays, in order."""
+
+    def maps(self, arrays: Sequence[Tensor]) -> Maps:
+        """The arrays as maps."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,36 @@ class FlatMaps(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         last = self.network(images)[-1]
         return tuple(getattr(last, name) for name in self.names)
+
+
+class AllButLast(nn.Module):
+    """images (B, 3, H, W) -> (features,): what the `last` layer of a pose network takes."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        name = next(name for name, module in network.named_modules() if module is network.last)
+        self.network = copy.deepcopy(network)
+        self.network.set_submodule(name, nn.Identity())
+
+    def forward(self, images: Tensor) -> tuple[Tensor]:
+        return (self.network.heads(images)[-1],)
+
+
+@dataclass(frozen=True, eq=False)
+class LastInTorch:
+    """Reads what `AllButLast` gives; torch computes the last layer, in float32.
+
+    In bfloat16 an answer has two or three digits: too few to tell where between cells a peak lies.
+    """
+
+    network: Any
+    names: tuple[str, ...] = ("features",)
+
+    def maps(self, arrays: Sequence[Tensor]) -> Maps:
+        """The arrays as maps."""
+        with torch.inference_mode():
+            maps: Maps = self.network.read([self.network.last(arrays[0])])[-1]
+        return maps
 
 
 def agree(one: Maps, other: Maps, tolerance: float = 1e-3) -> bool:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from bottomup.core import Maps
-from bottomup.runtimes.flat import Form
+from bottomup.runtimes.flat import Reading
 
 
 class Session:
     """images (B, 3, H, W) float32 -> [Maps] in torch. Threads may call it side by side."""
 
-    def __init__(self, path: Path, form: Form, precision: str = "float32") -> None:
+    def __init__(self, path: Path, form: Reading, precision: str = "float32") -> None:
         self.path, self.form, self.precision = path, form, precision
         self._ready: dict[int, Any] = {}  # by threads of a call
         self._lock = threading.Lock()
@@ -66,7 +66,7 @@ class OnnxSession(Session):
 class OpenVinoSession(Session):
     """A model in OpenVINO, on the CPU. precision: "float32", or "bfloat16" where the processor computes in it."""
 
-    def __init__(self, path: Path, form: Form, precision: str = "float32") -> None:
+    def __init__(self, path: Path, form: Reading, precision: str = "float32") -> None:
         super().__init__(path, form, precision)
         self._own = threading.local()  # requests, which serve one caller at a time
 
