@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from bottomup.grouping.compile import jit
-from bottomup.grouping.matching import order_pairs
+from bottomup.grouping.compile import jit, jit_part
+from bottomup.grouping.matching import order_pairs, rank_peaks
 
 
-@jit
+@jit_part
 def single_pieces(start: np.ndarray, member: np.ndarray, owner: np.ndarray) -> None:
     """Writes one piece a peak: member (n, K) and owner (n,). start: (K + 1,) where each joint's peaks begin."""
     K = len(start) - 1
@@ -24,7 +24,7 @@ def single_pieces(start: np.ndarray, member: np.ndarray, owner: np.ndarray) -> N
                 member[i, j] = i if j == k else -1
 
 
-@jit
+@jit_part
 def have_common_joint(member: np.ndarray, a: int, b: int) -> bool:
     """Whether pieces a and b both have some joint."""
     common = False
@@ -33,7 +33,7 @@ def have_common_joint(member: np.ndarray, a: int, b: int) -> bool:
     return common
 
 
-@jit
+@jit_part
 def absorb(member: np.ndarray, owner: np.ndarray, a: int, b: int) -> None:
     """Piece a takes over the members of piece b."""
     for k in range(member.shape[1]):
@@ -43,13 +43,41 @@ def absorb(member: np.ndarray, owner: np.ndarray, a: int, b: int) -> None:
             member[b, k] = -1
 
 
-@jit
+@jit_part
 def connect(
-    pair: np.ndarray, strength: np.ndarray, count: int, rank: np.ndarray, member: np.ndarray, owner: np.ndarray
+    pair: np.ndarray,
+    strength: np.ndarray,
+    count: int,
+    rank: np.ndarray,
+    room: np.ndarray,
+    member: np.ndarray,
+    owner: np.ndarray,
 ) -> None:
-    """Joins pieces along the first `count` candidate limbs (m, 2), strongest first, where no joint would be doubled."""
-    order = order_pairs(pair, strength, count, rank)
+    """Joins pieces along the first `count` candidate limbs (m, 2), strongest first, where no joint would be doubled.
+    room: see `order_pairs`."""
+    order_pairs(pair, strength, count, rank, room)
     for u in range(count):
-        a, b = owner[pair[order[u], 0]], owner[pair[order[u], 1]]
+        a, b = owner[pair[room[0, u], 0]], owner[pair[room[0, u], 1]]
         if a != b and not have_common_joint(member, a, b):
             absorb(member, owner, a, b)
+
+
+@jit
+def begin_pieces(
+    spot: np.ndarray,
+    start: np.ndarray,
+    side: np.ndarray,
+    width: int,
+    rank: np.ndarray,
+    room: np.ndarray,
+    member: np.ndarray,
+    owner: np.ndarray,
+) -> None:
+    """Ranks the peaks and makes a piece of each. The arguments are those of `rank_peaks` and `single_pieces`."""
+    rank_peaks(spot, start, side, width, rank, room)
+    single_pieces(start, member, owner)
+
+
+def room_for_pieces(n: int, K: int) -> tuple[np.ndarray, ...]:
+    """For n peaks of K joints: what `begin_pieces` works in, ranks, pieces and owners."""
+    return np.empty((4, n + 1), np.int64), np.empty(n, np.int64), np.empty((n, K), np.int64), np.empty(n, np.int64)

@@ -8,58 +8,60 @@ the joint; how well the tags agree. Bids are float32, so that twice as many are 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
 from bottomup.grouping.bodies import CENTRE_X, CENTRE_Y, DUE, SEEN
-from bottomup.grouping.compile import jit, jit_reordering
+from bottomup.grouping.compile import jit_part
+from bottomup.grouping.tables import BLOCK, LANES_TOLD
 
 MOST_BIDS = 8  # of a person for peaks of one joint
 F = np.float32
 HEIGHT_WEIGHT = F(0.3)  # of the peak's score
 PLACE_WEIGHT, PLACE_USUAL, PLACE_WORST = F(0.2), F(1.5), F(-6.0)  # of the log density, what is added, its least
-TAG_WEIGHT = F(0.25)  # of the agreement of tags
+TAG_WEIGHT, TAG_WORST = F(0.25), F(-3)  # of the agreement of tags, its least
 LIMB_DUE = 0.25  # of the field that a limb between two true joints has at least
+U2, U3, U4, U5, U6, TOLD = (np.uint64(z) for z in (2, 3, 4, 5, 6, LANES_TOLD))  # unsigned: no wrap-around test
 LEAST, SHARE = -0.2, 0.45  # lowest bid; lowest bid for a peak that another holds
 
 
-class Evidence(NamedTuple):
-    """What all bids of one image go by: float32 columns of the n peaks, and room to work in.
-
-    x: from the middle column. height: weighted score. tag: (L, n), L may be 0. fields: 0 between uses.
-    bid, gap, above: (n,). seen, sums: see `see_joints` and `sum_expectations`."""
-
-    x: np.ndarray
-    y: np.ndarray
-    height: np.ndarray
-    tag: np.ndarray
-    fields: np.ndarray
-    bid: np.ndarray
-    gap: np.ndarray
-    above: np.ndarray
-    seen: np.ndarray
-    sums: np.ndarray
+X, Y, HEIGHT, FIELDS, TAGS = 0, 1, 2, 3, 4  # rows of the evidence; a row for each component of the tags
+LANES = 64  # bids that are made at a time: each joint's peaks fill places up to a multiple, the last ones empty
 
 
-@jit
-def evidence_of(spot: np.ndarray, tag: np.ndarray, middle: float, expect: np.ndarray) -> Evidence:
-    """The evidence of peaks (3, n) with tags (n, L). expect: see `Tables`."""
-    n, rows = spot.shape[1], np.empty((6 + tag.shape[1], spot.shape[1]), np.float32)
-    for i in range(n):
-        rows[0, i], rows[1, i], rows[2, i], rows[3, i] = (
-            spot[0, i] - middle,
-            spot[1, i],
-            HEIGHT_WEIGHT * spot[2, i],
-            0.0,
-        )
-        for z in range(tag.shape[1]):
-            rows[6 + z, i] = tag[i, z]
-    above, seen, sums = np.empty(n, np.int64), np.zeros((3, expect.shape[2])), np.empty(8)
-    return Evidence(rows[0], rows[1], rows[2], rows[6:], rows[3], rows[4], rows[5], above, seen, sums)
+@jit_part
+def write_evidence(
+    spot: np.ndarray,
+    start: np.ndarray,
+    tag: np.ndarray,
+    middle: float,
+    known: np.ndarray,
+    first: np.ndarray,
+    slot: np.ndarray,
+) -> None:
+    """Writes what all bids of one image go by: x from the `middle` column, y, weighted score, fields (0 between uses)
+    and tags of the peaks (3, n) with tags (n, L), sorted by joint as `start` (K + 1,) says, to `known`
+    (TAGS + L, n + LANES K), float32. Writes where each joint's begin there, first (K + 1,), and where each peak is,
+    slot (n,)."""
+    first[0] = 0
+    for k in range(len(start) - 1):
+        at = first[k]
+        for i in range(start[k], start[k + 1]):
+            known[X, at], known[Y, at], known[HEIGHT, at] = spot[0, i] - middle, spot[1, i], HEIGHT_WEIGHT * spot[2, i]
+            known[FIELDS, at] = 0.0
+            for z in range(tag.shape[1]):
+                known[TAGS + z, at] = tag[i, z]
+            slot[i] = at
+            at += 1
+        while at % LANES != 0:
+            for z in range(len(known)):
+                known[z, at] = 0.0
+            known[HEIGHT, at] = -np.inf  # nobody bids
+            at += 1
+        first[k + 1] = at
 
 
-@jit
+@jit_part
 def fields_of_peaks(
     n: int, pair: np.ndarray, field: np.ndarray, count: int, begin: np.ndarray, other: np.ndarray, value: np.ndarray
 ) -> None:
@@ -79,126 +81,175 @@ def fields_of_peaks(
             begin[pair[z, end] + 1] = at + 1
 
 
-@jit
+@jit_part
 def add_fields(
-    person: np.ndarray, begin: np.ndarray, other: np.ndarray, field: np.ndarray, sign: float, fields: np.ndarray
+    person: np.ndarray, begin: np.ndarray, other: np.ndarray, field: np.ndarray, slot: np.ndarray, known: np.ndarray
 ) -> None:
-    """Adds `sign` times the fields of all candidate limbs from a person's joints (K,) to `fields` (n,) at their other
-    ends. Fields lie on a grid, so that adding and taking away is exact."""
+    """Adds the fields of all candidate limbs from a person's joints (K,) to the fields `known` at their other ends.
+    They lie on a grid, so that sums are exact. slot, known: see `write_evidence`."""
     for k in range(len(person)):
         if person[k] >= 0:
             for at in range(begin[person[k]], begin[person[k] + 1]):
-                fields[other[at]] += sign * field[at]
+                known[FIELDS, slot[other[at]]] += field[at]
 
 
-@jit
-def see_joints(person: np.ndarray, body: np.ndarray, spot: np.ndarray, middle: float, seen: np.ndarray) -> None:
-    """Writes a person's joints (K,) from the centre in body heights to `seen` (3, K or more): x, y and 1, or all 0
-    where there is none or the height is unknown."""
-    height = math.sqrt(body[SEEN] / body[DUE]) if body[DUE] > 0 else 0.0
+@jit_part
+def forget_fields(
+    person: np.ndarray, begin: np.ndarray, other: np.ndarray, slot: np.ndarray, known: np.ndarray
+) -> None:
+    """Sets the fields that a person (K,) added back to 0."""
     for k in range(len(person)):
-        i = person[k]
-        there = i >= 0 and height > 0
-        seen[0, k] = (spot[0, i] - middle - body[CENTRE_X]) / height if there else 0.0
-        seen[1, k] = (spot[1, i] - body[CENTRE_Y]) / height if there else 0.0
-        seen[2, k] = 1.0 if there else 0.0
+        if person[k] >= 0:
+            for at in range(begin[person[k]], begin[person[k] + 1]):
+                known[FIELDS, slot[other[at]]] = F(0)
 
 
-@jit_reordering
-def sum_expectations(seen: np.ndarray, expect: np.ndarray, k: int, sums: np.ndarray) -> None:
-    """Sums up what all joints `seen` (3, m) say of where joint k is: to `sums` (8,) go their says; the inverse
-    covariance xx, xy, yy; that times the mean, x and y; the logarithm of the determinant; and the mean's square by
-    that. expect: (K, 7, m), see `Tables`. Rounded to float32 later, so that no order of the sums shows."""
-    say, xx, xy, yy, x_pull, y_pull, floor, square = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for j in range(np.uint64(seen.shape[1])):
-        x, y, there = expect[k, 1, j] + seen[0, j], expect[k, 2, j] + seen[1, j], seen[2, j]
-        a, b, c = expect[k, 3, j] * there, expect[k, 4, j] * there, expect[k, 5, j] * there
-        u, v = a * x + b * y, b * x + c * y
-        say, floor, square = say + expect[k, 0, j] * there, floor + expect[k, 6, j] * there, square + (x * u + y * v)
-        xx, xy, yy, x_pull, y_pull = xx + a, xy + b, yy + c, x_pull + u, y_pull + v
-    sums[0], sums[1], sums[2], sums[3] = say, xx, xy, yy
-    sums[4], sums[5], sums[6], sums[7] = x_pull, y_pull, floor, square
+@jit_part
+def sum_expectations(
+    person: np.ndarray, body: np.ndarray, spot: np.ndarray, middle: float, expect: np.ndarray, sums: np.ndarray
+) -> None:
+    """Sums up what a person's joints (K,) say of where each joint is.
+
+    To sums, as long as a row of `expect`, see `Tables`, and in the same order, go for every joint the says; the inverse
+    covariance xx, xy, yy; that times the mean, x and y; and the logarithm of the determinant and the mean's square by
+    that. All 0 where the height is unknown. Rounded to float32 later, so that no order of the sums shows."""
+    height = math.sqrt(body[SEEN] / body[DUE]) if body[DUE] > 0 else 0.0
+    for z in range(np.uint64(len(sums))):
+        sums[z] = 0.0
+    for j in range(len(person) if height > 0 else 0):
+        if person[j] >= 0:
+            x = (spot[0, person[j]] - middle - body[CENTRE_X]) / height
+            y = (spot[1, person[j]] - body[CENTRE_Y]) / height
+            for first in range(0, len(sums), BLOCK):
+                add_parabolas(x, y, expect[j, first : first + BLOCK], sums[first : first + BLOCK], TOLD)
 
 
-@jit
-def expected_place(body: np.ndarray, sums: np.ndarray, place: np.ndarray) -> None:
-    """Where a joint is expected, as seen from all others that the person has; surer ones count for more.
+@jit_part
+def add_parabolas(x: float, y: float, said: np.ndarray, sums: np.ndarray, count: np.uint64) -> None:
+    """Adds to the sums (BLOCK,) of `count` joints what one joint says (BLOCK,) from its place. How many they are only
+    running tells, or the loop would be unrolled and not vectorise; nor would it with rows of no known length."""
+    for z in range(count):
+        xx, xy, yy = said[z + TOLD], said[z + U2 * TOLD], said[z + U3 * TOLD]
+        x_pull, y_pull = said[z + U4 * TOLD], said[z + U5 * TOLD]
+        u, v = xx * x + xy * y, xy * x + yy * y
+        sums[z] += said[z]
+        sums[z + TOLD] += xx
+        sums[z + U2 * TOLD] += xy
+        sums[z + U3 * TOLD] += yy
+        sums[z + U4 * TOLD] += x_pull + u
+        sums[z + U5 * TOLD] += y_pull + v
+        sums[z + U6 * TOLD] += said[z + U6 * TOLD] + (x * (2 * x_pull + u) + y * (2 * y_pull + v))
+
+
+@jit_part
+def expected_place(body: np.ndarray, sums: np.ndarray, k: int, place: np.ndarray) -> bool:
+    """Where joint k is expected, as seen from all others that the person has; surer ones count for more. False where
+    none says anything.
 
     The weighted mean of log densities that are parabolas is one. Writes to `place` (6,) its top's x, from the middle
     column, y, and height, and how fast it falls: by p3 dx dx + p4 dy dy + p5 dx dy. sums: see
-    `sum_expectations`; there are says."""
-    say, xx, xy, yy, x_pull, y_pull = sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]
+    `sum_expectations`."""
+    at = np.uint64(k // LANES_TOLD * BLOCK + k % LANES_TOLD)
+    say, xx, xy, yy = sums[at], sums[at + TOLD], sums[at + U2 * TOLD], sums[at + U3 * TOLD]
+    if not say > 0:
+        return False
+    x_pull, y_pull, rest = sums[at + U4 * TOLD], sums[at + U5 * TOLD], sums[at + U6 * TOLD]
     square = body[SEEN] / body[DUE]
     height, det, scale = math.sqrt(square), 1 / (xx * yy - xy * xy), 0.5 / (say * square)
     x, y = (yy * x_pull - xy * y_pull) * det, (xx * y_pull - xy * x_pull) * det
     place[0], place[1] = body[CENTRE_X] + height * x, body[CENTRE_Y] + height * y
-    place[2] = -0.5 * (sums[6] + sums[7] - (x * x_pull + y * y_pull)) / say
+    place[2] = -0.5 * (rest - (x * x_pull + y * y_pull)) / say
     place[3], place[4], place[5] = scale * xx, scale * yy, 2 * scale * xy
+    return True
 
 
-@jit
-def rate_by_place(first: int, last: int, x: np.ndarray, y: np.ndarray, place: np.ndarray, bid: np.ndarray) -> None:
-    """Adds to the bids (n,) for the peaks first..last at x, y (n,) what their place says.
-    place: see `expected_place`."""
-    px, py, top, xx, yy, xy = F(place[0]), F(place[1]), F(place[2]), F(place[3]), F(place[4]), F(place[5])
-    for i in range(np.uint64(first), np.uint64(last)):  # unsigned: no wrap-around test, so that it vectorises
-        dx, dy = x[i] - px, y[i] - py
-        density = top - ((xx * dx * dx + yy * dy * dy) + xy * (dx * dy))
-        bid[i] += PLACE_WEIGHT * (max(density, PLACE_WORST) + PLACE_USUAL)
-
-
-@jit
-def rate_by_tags(first: int, last: int, tag: np.ndarray, mean: np.ndarray, gap: np.ndarray, bid: np.ndarray) -> None:
-    """Adds to the bids (n,) for the peaks first..last with tags (L, n) their agreement with the person's mean (L,).
-    gap: (n,) room to work in."""
-    one, last_one = np.uint64(first), np.uint64(last)
-    for i in range(one, last_one):
-        gap[i] = F(0)
-    for z in range(len(mean)):
-        own = F(mean[z])
-        for i in range(one, last_one):
-            gap[i] += (tag[z, i] - own) * (tag[z, i] - own)
-    scale = F(2 / max(len(mean), 1))
-    for i in range(one, last_one):
-        bid[i] += TAG_WEIGHT * max(F(1) - scale * gap[i], F(-3))
-
-
-@jit
-def rate_by_height_and_fields(
-    first: int, last: int, due: float, height: np.ndarray, fields: np.ndarray, bid: np.ndarray
-) -> None:
-    """Writes to the bids (n,) for the peaks first..last their weighted heights (n,) and fields (n,), less what
-    is due."""
-    less = F(due)
-    for i in range(np.uint64(first), np.uint64(last)):
-        bid[i] = height[i] + (fields[i] - less)
-
-
-@jit
-def keep_best(
-    first: int,
-    last: int,
-    least: float,
-    bid: np.ndarray,
-    rank: np.ndarray,
-    above: np.ndarray,
+@jit_part
+def best_bids(
     k: int,
+    start: np.ndarray,
+    first: np.ndarray,
+    due: float,
+    known: np.ndarray,
+    placed: bool,
+    place: np.ndarray,
+    mean: np.ndarray,
+    rank: np.ndarray,
+    room: np.ndarray,
     peak: np.ndarray,
     worth: np.ndarray,
 ) -> int:
-    """Writes the best of the bids (n,) for the peaks first..last, above `least`, and their peaks to worth[k], peak[k]
-    (MOST_BIDS,), best first; of equal ones the better peak. Gives how many. above: room to work in."""
-    found, count, most = np.uint64(0), 0, peak.shape[1]
-    for i in range(np.uint64(first), np.uint64(last)):  # without a branch, which nobody could foresee
-        above[found] = i
-        found += np.uint64(bid[i] > least)
-    for u in range(found):
-        i, z = above[u], count
-        while z > 0 and (bid[i] > worth[k, z - 1] or (bid[i] == worth[k, z - 1] and rank[i] < rank[peak[k, z - 1]])):
-            if z < most:
-                worth[k, z], peak[k, z] = worth[k, z - 1], peak[k, z - 1]
-            z -= 1
-        if z < most:
-            worth[k, z], peak[k, z] = bid[i], i
-            count = min(count + 1, most)
+    """Writes the best bids for the peaks of joint k above LEAST, and the peaks, to worth[k], peak[k] (MOST_BIDS,), best
+    first; of equal ones the better peak. Gives how many.
+
+    due: of the fields. first, known: see `write_evidence`. place: see `expected_place`, unless `placed` is false. mean:
+    (L,) tag of the person. room: (2, LANES) to work in."""
+    n, bid, gap = start[k + 1] - start[k], room[0], room[1]
+    count: int = np.int64(0)  # type: ignore[assignment]  # an int to numba, which compiles anew for a literal 0
+    for c in range(0, n, LANES):
+        at = first[k] + c
+        bid_by_height_and_fields(known[HEIGHT, at : at + LANES], known[FIELDS, at : at + LANES], F(due), bid)
+        if placed:
+            bid_by_place(known[X, at : at + LANES], known[Y, at : at + LANES], place, bid)
+        if len(mean) > 0:
+            bid_by_tags(known[TAGS:], at, mean, gap, bid)
+        if any_above(bid, F(LEAST)):
+            for z in range(min(n - c, LANES)):
+                if bid[z] > F(LEAST):
+                    count = keep_bid(start[k] + c + z, bid[z], count, rank, peak[k], worth[k])
     return count
+
+
+@jit_part
+def bid_by_height_and_fields(height: np.ndarray, fields: np.ndarray, less: np.float32, bid: np.ndarray) -> None:
+    """Writes LANES bids by the peaks' weighted heights and fields, less what is due. A number of them that only running
+    tells vectorises: loops of a few known turns are unrolled instead."""
+    for z in range(np.uint64(len(bid))):
+        bid[z] = height[z] + (fields[z] - less)
+
+
+@jit_part
+def bid_by_place(x: np.ndarray, y: np.ndarray, place: np.ndarray, bid: np.ndarray) -> None:
+    """Adds to LANES bids what the peaks' places say. place: see `expected_place`."""
+    px, py, top, xx, yy, xy = F(place[0]), F(place[1]), F(place[2]), F(place[3]), F(place[4]), F(place[5])
+    for z in range(np.uint64(len(bid))):
+        dx, dy = x[z] - px, y[z] - py
+        density = top - ((xx * dx * dx + yy * dy * dy) + xy * (dx * dy))
+        bid[z] += PLACE_WEIGHT * ((density if density > PLACE_WORST else PLACE_WORST) + PLACE_USUAL)
+
+
+@jit_part
+def bid_by_tags(tags: np.ndarray, at: int, mean: np.ndarray, gap: np.ndarray, bid: np.ndarray) -> None:
+    """Adds to LANES bids the agreement of the peaks' tags (L, n), from column `at` on, with the person's mean (L,).
+    gap: (LANES,) room to work in."""
+    for z in range(np.uint64(len(gap))):
+        gap[z] = F(0)
+    for c in range(len(mean)):
+        own, tag = F(mean[c]), tags[c, at : at + LANES]
+        for z in range(np.uint64(len(gap))):
+            gap[z] += (tag[z] - own) * (tag[z] - own)
+    scale = F(2 / max(len(mean), 1))
+    for z in range(np.uint64(len(bid))):
+        agreed = F(1) - scale * gap[z]
+        bid[z] += TAG_WEIGHT * (agreed if agreed > TAG_WORST else TAG_WORST)
+
+
+@jit_part
+def any_above(bid: np.ndarray, least: np.float32) -> bool:
+    """Whether one of the bids is above the least."""
+    found = 0
+    for z in range(np.uint64(len(bid))):
+        found += bid[z] > least
+    return found > 0
+
+
+@jit_part
+def keep_bid(i: int, bid: float, count: int, rank: np.ndarray, peak: np.ndarray, worth: np.ndarray) -> int:
+    """Puts a bid for peak i where it belongs among the `count` best, if it does; gives how many there are then."""
+    z, most = count, len(peak)
+    while z > 0 and (bid > worth[z - 1] or (bid == worth[z - 1] and rank[i] < rank[peak[z - 1]])):
+        if z < most:
+            worth[z], peak[z] = worth[z - 1], peak[z - 1]
+        z -= 1
+    if z < most:
+        worth[z], peak[z] = bid, i
+    return min(count + 1, most)

@@ -21,6 +21,11 @@ from typing import Any, TypeVar
 
 import numba
 
+try:
+    from bottomup.grouping import parts
+except (ImportError, AttributeError, TypeError):  # a numba with other insides
+    parts = None  # type: ignore[assignment]
+
 config: Any = numba.config
 LOG = logging.getLogger("bottomup")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -78,34 +83,59 @@ def tell_if_cold() -> None:
 
 @cache
 def _told() -> None:
-    folder = cache_folder()
+    folder, time_taken = cache_folder(), "about twenty seconds" if known_inside() else "about half a minute"
     if folder is None:
-        LOG.warning(
-            "compiling the grouping kernels (about half a minute); no folder can keep them, see NUMBA_CACHE_DIR"
-        )
+        LOG.warning(f"compiling the grouping kernels ({time_taken}); no folder can keep them, see NUMBA_CACHE_DIR")
     elif not any(folder.rglob("*.nbi")):
-        LOG.warning("compiling the grouping kernels: about half a minute, once; `bottomup warmup` does it ahead")
+        LOG.warning(f"compiling the grouping kernels: {time_taken}, once; `bottomup warmup` does it ahead")
 
 
-def jit(function: Function) -> Function:
-    """Compiles at the first call, frees the GIL, divides as C does, keeps the result on disk where it can."""
-    return _compiled(function)
+def jit(function: Callable[..., Any]) -> Any:
+    """For kernels that Python calls: compiled at the first call, frees the GIL, divides as C does, kept on disk.
 
-
-def jit_inside(function: Function) -> Function:
-    """As `jit`, for small kernels in hot loops: always made part of their callers."""
-    return _compiled(function, forceinline=True)
-
-
-def jit_reordering(function: Function) -> Function:
-    """As `jit`, and float sums may be reordered so that they vectorise: for sums that are exact or rounded later."""
-    return _compiled(function, fastmath={"reassoc", "nsz"})
-
-
-def _compiled(function: Function, **options: Any) -> Function:
+    Kernels make no arrays but work in room that they are given, so that references need not be counted, which
+    takes long to compile and slows inner loops."""
     folder, before = cache_folder(), config.CACHE_DIR
     config.CACHE_DIR = "" if folder is None else str(folder)  # read while the decorator runs
     try:
-        return numba.njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(function)
+        return _compiled(function, cache=folder is not None)
     finally:
         config.CACHE_DIR = before
+
+
+def jit_part(function: Function, **options: Any) -> Function:
+    """For kernels that only kernels call, in which they are kept: see `parts`. Python cannot call them, as there is
+    nothing to call: see `callable_part`."""
+    if not known_inside():
+        return _compiled(function, **options)
+    part: Any = _compiled(function, pipeline_class=parts.PartCompiler, no_cpython_wrapper=True, **options)
+    part.__class__ = parts.Part
+    return part  # type: ignore[no-any-return]
+
+
+def known_inside() -> bool:
+    """Whether the insides of this numba are known, so that parts can be compiled as such."""
+    return parts is not None and parts.is_known(numba.__version__)
+
+
+def jit_inside(function: Function) -> Function:
+    """As `jit_part`, for small kernels in hot loops: always made part of their callers."""
+    return jit_part(function, forceinline=True)
+
+
+def jit_reordering(function: Function) -> Function:
+    """As `jit_part`, and float sums may be reordered so that they vectorise: for sums that are exact."""
+    return jit_part(function, fastmath={"reassoc", "nsz"})
+
+
+def callable_part(part: Any) -> Any:
+    """A kernel of `jit_part` as Python can call it, to look at it alone."""
+    options = {name: value for name, value in part.targetoptions.items() if name in ("fastmath", "forceinline")}
+    return _compiled(part.py_func, **options)
+
+
+def _compiled(function: Function, **options: Any) -> Function:
+    options |= {"nogil": True, "error_model": "numpy"}
+    if known_inside():
+        options |= {"no_cfunc_wrapper": True, "_nrt": False}
+    return numba.njit(**options)(function)  # type: ignore[no-any-return]

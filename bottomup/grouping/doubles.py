@@ -5,18 +5,24 @@ from __future__ import annotations
 import numpy as np
 
 from bottomup.grouping.compile import jit
-from bottomup.grouping.tags import tag_gap
+from bottomup.grouping.likeness import tag_gap
 
 
 @jit
-def without_doubles(
-    spot: np.ndarray, start: np.ndarray, tag: np.ndarray, reach: float, limit: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The peaks (3, n), where each joint's begin (K + 1,), and the tags (n, L), without those peaks within `reach`
-    cells of a higher one of the same joint whose tag is nearer than `limit`."""
-    n, K, m = spot.shape[1], len(start) - 1, 0
-    kept, begin = np.empty(n, np.int64), np.zeros(K + 1, np.int64)
-    for k in range(K):
+def find_single(
+    spot: np.ndarray,
+    start: np.ndarray,
+    tag: np.ndarray,
+    reach: float,
+    limit: float,
+    kept: np.ndarray,
+    begin: np.ndarray,
+) -> None:
+    """Writes to `kept` (n,) the numbers of the peaks that `without_doubles` leaves, and to `begin` (K + 1,) where each
+    joint's begin there."""
+    begin[0] = 0
+    for k in range(len(start) - 1):
+        m = begin[k]
         for i in range(start[k], start[k + 1]):
             alone = True
             for j in range(start[k], start[k + 1]):
@@ -29,10 +35,14 @@ def without_doubles(
                 kept[m] = i
                 m += 1
         begin[k + 1] = m
-    one, own = np.empty((3, m), np.float64), np.empty((m, tag.shape[1]), np.float64)
-    for u in range(m):
-        for z in range(3):
-            one[z, u] = spot[z, kept[u]]
-        for z in range(tag.shape[1]):
-            own[u, z] = tag[kept[u], z]
-    return one, begin, own
+
+
+def without_doubles(
+    spot: np.ndarray, start: np.ndarray, tag: np.ndarray, reach: float, limit: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The peaks (3, n), where each joint's begin (K + 1,), and the tags (n, L), without those peaks within `reach`
+    cells of a higher one of the same joint whose tag is nearer than `limit`."""
+    kept, begin = np.empty(spot.shape[1], np.int64), np.empty(len(start), np.int64)
+    find_single(spot, start, tag, reach, limit, kept, begin)
+    kept = kept[: begin[-1]]
+    return spot.take(kept, 1), begin, tag.take(kept, 0)

@@ -11,49 +11,51 @@ from __future__ import annotations
 import numpy as np
 
 from bottomup.grouping.bids import (
-    LEAST,
+    LANES,
     MOST_BIDS,
     SHARE,
-    Evidence,
+    TAGS,
     add_fields,
-    evidence_of,
+    best_bids,
     expected_place,
-    keep_best,
-    rate_by_height_and_fields,
-    rate_by_place,
-    rate_by_tags,
-    see_joints,
+    forget_fields,
     sum_expectations,
+    write_evidence,
 )
 from bottomup.grouping.bodies import COLUMNS, COUNT, RANK, mean_tag, measure_body
-from bottomup.grouping.compile import jit
+from bottomup.grouping.compile import jit, jit_part
 
 SHARE_JOINTS = 4  # fewest joints of a person who may use another's peak
 FREE, HELD = -1, -2  # of peaks that nobody holds, and of those whose holders do not bid
 
 
-@jit
-def people_with(member: np.ndarray, fewest: int) -> np.ndarray:
-    """The numbers of the pieces (n, K) with `fewest` joints or more."""
-    n, K = member.shape
-    able, P = np.empty(n, np.int64), 0
-    for a in range(n):
-        count = 0
-        for k in range(K):
-            count += member[a, k] >= 0
-        if count >= fewest:
-            able[P] = a
-            P += 1
-    return able[:P]
+@jit_part
+def people_with(member: np.ndarray, fewest: int, able: np.ndarray) -> int:
+    """Writes the numbers of the pieces (n, K) with `fewest` joints or more to `able` (n,); gives how many."""
+    P = 0
+    for a in range(len(member)):
+        able[P] = a
+        P += joints_of(member, a) >= fewest
+    return P
 
 
-@jit
+@jit_part
+def joints_of(member: np.ndarray, a: int) -> int:
+    """How many joints a piece has."""
+    count = 0
+    for k in range(member.shape[1]):
+        count += member[a, k] >= 0
+    return count
+
+
+@jit_part
 def bid_of_person(
     person: np.ndarray,
-    joints: np.ndarray,
-    least: float,
     limb_due: float,
-    known: Evidence,
+    known: np.ndarray,
+    first: np.ndarray,
+    slot: np.ndarray,
+    bid: np.ndarray,
     spot: np.ndarray,
     start: np.ndarray,
     rank: np.ndarray,
@@ -65,49 +67,35 @@ def bid_of_person(
     begin: np.ndarray,
     other: np.ndarray,
     field: np.ndarray,
+    room: np.ndarray,
     body: np.ndarray,
     peak: np.ndarray,
     worth: np.ndarray,
     count: np.ndarray,
 ) -> None:
-    """Measures a person (K,) and writes the best bids for the peaks of the wanted `joints` (K,), true or false: peaks
-    and worths (K, MOST_BIDS), and how many (K,)."""
-    place, mean = np.empty(6, np.float64), np.empty(tag.shape[1], np.float64)
+    """Measures a person (K,) and writes the best bids for the peaks of every joint: peaks and worths (K, MOST_BIDS),
+    and how many (K,). known, first, slot: see `write_evidence`. bid, room: see `room_for_bids`."""
+    L, placed = tag.shape[1], False
+    place, mean, sums = room[:6], room[6 : 6 + L], room[6 + L :]
     measure_body(person, spot, middle, rank, square, body)
     mean_tag(person, tag, mean)
-    add_fields(person, begin, other, field, 1.0, known.fields)
+    add_fields(person, begin, other, field, slot, known)
     if len(expect) > 0:
-        see_joints(person, body, spot, middle, known.seen)
-    x, y, height, fields, bid, seen, sums = (
-        known.x,
-        known.y,
-        known.height,
-        known.fields,
-        known.bid,
-        known.seen,
-        known.sums,
-    )
+        sum_expectations(person, body, spot, middle, expect, sums)
     for k in range(len(person)):
-        count[k] = 0
-        if joints[k]:
-            due, first, last = 0.0, start[k], start[k + 1]
-            for z in range(beside.shape[1]):
-                due += limb_due if beside[k, z] >= 0 and person[beside[k, z]] >= 0 else 0.0
-            rate_by_height_and_fields(first, last, due, height, fields, bid)
-            if len(expect) > 0:
-                sum_expectations(seen, expect, k, sums)
-                if sums[0] > 0:
-                    expected_place(body, sums, place)
-                    rate_by_place(first, last, x, y, place, bid)
-            if len(mean) > 0:
-                rate_by_tags(first, last, known.tag, mean, known.gap, bid)
-            count[k] = keep_best(first, last, least, bid, rank, known.above, k, peak, worth)
-    add_fields(person, begin, other, field, -1.0, known.fields)
+        due = 0.0
+        for z in range(beside.shape[1]):
+            due += limb_due if beside[k, z] >= 0 and person[beside[k, z]] >= 0 else 0.0
+        if len(expect) > 0:
+            placed = expected_place(body, sums, k, place)
+        count[k] = best_bids(k, start, first, due, known, placed, place, mean, rank, bid, peak, worth)
+    forget_fields(person, begin, other, slot, known)
 
 
-@jit
+@jit_part
 def award(
     k: int,
+    P: int,
     peak: np.ndarray,
     worth: np.ndarray,
     count: np.ndarray,
@@ -115,13 +103,13 @@ def award(
     holder: np.ndarray,
     won: np.ndarray,
 ) -> None:
-    """Gives the peaks of joint k to the best bids, as going through all bids from the best down would: everybody asks
-    for the best peak, and who is outbid asks for the next.
+    """Gives the peaks of joint k to the best bids of P people, as going through all bids from the best down would:
+    everybody asks for the best peak, and who is outbid asks for the next.
 
     peak, worth: (P, K, MOST_BIDS) of the bids, best first; count: (P, K) how many. bodies: (P, COLUMNS), of which the
     ranks settle equal bids. holder: (n,) gets who holds each peak. won: (P,) gets the number of every person's
     winning bid, or of bids where none does."""
-    for u in range(len(won)):
+    for u in range(P):
         won[u] = -1
         one = u
         while one >= 0:
@@ -139,7 +127,7 @@ def award(
                     holder[i], one = one, held
 
 
-@jit
+@jit_part
 def mark_held(member: np.ndarray, holder: np.ndarray) -> None:
     """Writes to `holder` (n,) which peaks the pieces (n, K) hold."""
     for i in range(len(holder)):
@@ -167,49 +155,76 @@ def exchange_joints(
     sweeps: int,
     fewest: int,
     share: bool,
+    known: np.ndarray,
+    bid: np.ndarray,
+    room: np.ndarray,
+    first: np.ndarray,
+    whole: np.ndarray,
+    bodies: np.ndarray,
+    peak: np.ndarray,
+    worth: np.ndarray,
+    count: np.ndarray,
     member: np.ndarray,
 ) -> None:
     """Gives all joints of the pieces (n, K) with `fewest` joints or more anew, `sweeps` times, then shares.
 
     spot: (3, n) x, y, score of the peaks, sorted by joint as `start` (K + 1,) says, with ranks (n,) and tags (n, L),
-    where L may be 0. middle: the map's middle column. expect, square, beside: see `Tables`. begin (n + 1,), other,
-    field: the candidate limbs by peak. limb_due: see `LIMB_DUE`. Who has not changed since the
-    last sweep bids as then."""
-    able, (n, K) = people_with(member, fewest), member.shape
-    P, known = len(able), evidence_of(spot, tag, middle, expect)
-    holder, won = np.empty(n, np.int64), np.empty(P, np.int64)
-    peak, worth = np.empty((P, K, MOST_BIDS), np.int64), np.empty((P, K, MOST_BIDS), np.float32)
-    count, bodies, moved = np.empty((P, K), np.int64), np.empty((P, COLUMNS)), np.empty(P, np.bool_)
+    where L may be 0. middle: the map's middle column. expect, square, beside: see `Tables`. begin (n + 1,),
+    other, field: the candidate limbs by peak. limb_due: see `LIMB_DUE`. The others are room to work in, see
+    `room_for_bids`. Who has not changed since the last sweep bids as then."""
+    able, holder, won, moved, slot = whole[0], whole[1], whole[2], whole[3], whole[4]
+    P = people_with(member, fewest, able)
+    write_evidence(spot, start, tag, middle, known, first, slot)
     mark_held(member, holder)
-    wanted = np.empty(K, np.bool_)
     for u in range(P):
-        moved[u] = True
+        moved[u] = 1
     for sweep in range(sweeps + share):
-        sharing = sweep == sweeps
         for u in range(P):
-            person, present = member[able[u]], 0
-            for k in range(K):
-                wanted[k] = not sharing or person[k] < 0
-                present += person[k] >= 0
-            if moved[u] if not sharing else SHARE_JOINTS <= present < K:
-                least = SHARE if sharing else LEAST
+            person = member[able[u]]
+            if moved[u]:
                 bid_of_person(
-                    person, wanted, least, limb_due, known, spot, start, rank, tag, middle, expect, square, beside,
-                    begin, other, field, bodies[u], peak[u], worth[u], count[u],
+                    person, limb_due, known, first, slot, bid, spot, start, rank, tag, middle, expect, square,
+                    beside, begin, other, field, room, bodies[u], peak[u], worth[u], count[u],
                 )  # fmt: skip
-                for k in range(K):
-                    if sharing and count[u, k] > 0:
-                        member[able[u], k] = peak[u, k, 0]
-                    if present < fewest:
-                        count[u, k] = 0
-            moved[u] = False
-        for k in range(K if not sharing else 0):
-            give_joint(k, able, fewest, peak, worth, count, bodies, holder, won, member, moved)
+            moved[u] = 0
+            if sweep == sweeps:
+                share_peaks(person, bodies[u], peak[u], worth[u], count[u])
+            elif bodies[u, COUNT] < fewest:
+                for k in range(member.shape[1]):
+                    count[u, k] = 0
+        for k in range(member.shape[1] if sweep < sweeps else 0):
+            give_joint(k, P, able, fewest, peak, worth, count, bodies, holder, won, member, moved)
 
 
-@jit
+def room_for_bids(n: int, K: int, L: int, sums: int, fewest: int) -> tuple[np.ndarray, ...]:
+    """What `exchange_joints` works in, for n peaks of K joints with tags of L numbers and so many sums of expectations:
+    the evidence; a few bids; place, tag and sums of a person; where each joint's evidence begins; columns of whole
+    numbers; and of every person the body, the best bids' peaks and worths and their number a joint."""
+    P = n // max(fewest, 1) + 1
+    known, bid, room = (
+        np.empty((TAGS + L, n + LANES * K), np.float32),
+        np.empty((2, LANES), np.float32),
+        np.empty(6 + L + sums),
+    )
+    first, whole = np.empty(K + 1, np.int64), np.empty((5, n + 1), np.int64)
+    peak, worth = np.empty((P, K, MOST_BIDS), np.int64), np.empty((P, K, MOST_BIDS), np.float32)
+    return known, bid, room, first, whole, np.empty((P, COLUMNS)), peak, worth, np.empty((P, K), np.int64)
+
+
+@jit_part
+def share_peaks(person: np.ndarray, body: np.ndarray, peak: np.ndarray, worth: np.ndarray, count: np.ndarray) -> None:
+    """Gives a person (K,) of enough joints the best peak for each that is missing, whoever holds it, if enough is bid.
+    The other arguments are those of `bid_of_person`."""
+    if body[COUNT] >= SHARE_JOINTS:
+        for k in range(len(person)):
+            if person[k] < 0 and count[k] > 0 and worth[k, 0] > SHARE:
+                person[k] = peak[k, 0]
+
+
+@jit_part
 def give_joint(
     k: int,
+    P: int,
     able: np.ndarray,
     fewest: int,
     peak: np.ndarray,
@@ -222,15 +237,15 @@ def give_joint(
     moved: np.ndarray,
 ) -> None:
     """Takes joint k from all people, save those who have become too small to bid, and gives it anew by their bids;
-    `moved` (P,) is set for who has another peak than before. The other arguments are those of `award`."""
-    for u in range(len(able)):
+    `moved` (P,) is set for which of the P people has another peak than before. The others are those of `award`."""
+    for u in range(P):
         if bodies[u, COUNT] >= fewest and member[able[u], k] >= 0:
             holder[member[able[u], k]] = FREE
-    award(k, peak, worth, count, bodies, holder, won)
-    for u in range(len(able)):
+    award(k, P, peak, worth, count, bodies, holder, won)
+    for u in range(P):
         if bodies[u, COUNT] >= fewest:
             now = peak[u, k, won[u]] if won[u] < count[u, k] else -1
-            moved[u] = moved[u] or now != member[able[u], k]
+            moved[u] |= now != member[able[u], k]
             member[able[u], k] = now
             if now >= 0:
                 holder[now] = HELD

@@ -7,31 +7,26 @@ the one nearer to its own end, so that neither a mirrored map nor a limb read ba
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from bottomup.grouping.compile import jit, jit_inside
+from bottomup.grouping.assembly import connect
+from bottomup.grouping.bids import fields_of_peaks
+from bottomup.grouping.compile import jit, jit_inside, jit_part
 from bottomup.grouping.grid import CELLS, SUMMANDS, on_grid
+from bottomup.grouping.likeness import agreement, tag_gap
 
 MIDDLE_LEAST = 0.05  # of the field along the limb at its middle; most pairs fail here
 FEWEST_PAIRS, MOST_PAIRS = 3, 6  # of samples a limb, one sample a cell in between
+PARTS = (np.arange(MOST_PAIRS) + 0.5) / (2 * np.maximum(np.arange(MOST_PAIRS + 1), 1))[
+    :, None
+]  # of the way: [pairs, i]
 ASIDE = 1 / (
     480 * CELLS
 )  # moves a sample from half-way between columns; less than half of any other distance from there
 SHORTEST = 1e-9  # cells; so that ends in one place are a limb without a field
 INSIDE = 2 / CELLS  # from where, short of half a cell beyond the border, fields are looked at
-
-
-@jit
-def bilinear(plane: np.ndarray, x: float, y: float) -> float:
-    """Value of a plane (h, w) at (x, y) in cells; outside it is continued by its border."""
-    h, w = plane.shape
-    x, y = min(max(x, 0.0), w - 1.0), min(max(y, 0.0), h - 1.0)
-    x0, y0 = np.uint64(x), np.uint64(y)
-    x1, y1 = min(x0 + np.uint64(1), np.uint64(w - 1)), min(y0 + np.uint64(1), np.uint64(h - 1))
-    fx, fy = x - x0, y - y0
-    upper = plane[y0, x0] * (1.0 - fx) + plane[y0, x1] * fx
-    return upper * (1.0 - fy) + (plane[y1, x0] * (1.0 - fx) + plane[y1, x1] * fx) * fy
 
 
 @jit_inside
@@ -54,7 +49,7 @@ def limb_integral(
     total, agreed, level, needed = 0.0, 2 * pairs, agrees * length, share * (2 * pairs)
     x0, y0, x1, y1 = ax + (0.5 + aside), ay + 0.5, (ax + dx) + (0.5 - aside), (ay + dy) + 0.5
     for i in range(pairs - 1, -1, -1):  # from the middle, where most fail
-        sx, sy = dx * ((i + 0.5) / (2 * pairs)), dy * ((i + 0.5) / (2 * pairs))
+        sx, sy = dx * PARTS[pairs, i], dy * PARTS[pairs, i]
         column, row = np.uint64(np.int64(x0 + sx)), np.uint64(np.int64(y0 + sy))  # unsigned: no wrap-around test
         near = fx[row, column] * dx + fy[row, column] * dy
         column, row = np.uint64(np.int64(x1 - sx)), np.uint64(np.int64(y1 - sy))
@@ -66,7 +61,7 @@ def limb_integral(
     return total / (2 * pairs * length)
 
 
-@jit
+@jit_part
 def pair_strength(
     fx: np.ndarray,
     fy: np.ndarray,
@@ -92,7 +87,7 @@ def pair_strength(
     return on_grid(short if square <= reach * reach and score < short else score, SUMMANDS)
 
 
-@jit
+@jit_part
 def may_be_limbs(
     fx: np.ndarray,
     fy: np.ndarray,
@@ -121,13 +116,13 @@ def may_be_limbs(
     return m
 
 
-@jit
+@jit_part
 def within(place: float, length: int) -> float:
     """The nearest place within the `length` cells of an axis, where a field can be looked at."""
     return min(max(place, INSIDE - 0.5), length - 0.5 - INSIDE)
 
 
-@jit
+@jit_part
 def find_limbs(
     spot: np.ndarray,
     start: np.ndarray,
@@ -138,6 +133,8 @@ def find_limbs(
     least: float,
     agrees: float,
     share: float,
+    place: np.ndarray,
+    ends: np.ndarray,
     pair: np.ndarray,
     strength: np.ndarray,
 ) -> int:
@@ -145,10 +142,9 @@ def find_limbs(
     there are, -1 where the field is not finite.
 
     spot: (3, n) x, y, score of peaks sorted by joint as `start` says. pafs: (E, 2, h, w). limbs: (E, 2) joints. reach:
-    in cells. short_score, least, agrees, share: see `Rules`."""
-    n, found, room, h, w = spot.shape[1], 0, len(pair), pafs.shape[2], pafs.shape[3]
-    gx, gy, ends = np.empty(n, np.float64), np.empty(n, np.float64), np.empty(n, np.int64)
-    for i in range(n):
+    in cells. short_score, least, agrees, share: see `Rules`. place (2, n), ends (n,): room to work in."""
+    found, room, h, w, gx, gy = 0, len(strength), pafs.shape[2], pafs.shape[3], place[0], place[1]
+    for i in range(spot.shape[1]):
         gx[i], gy[i] = within(spot[0, i], w), within(spot[1, i], h)
     for e in range(len(limbs)):
         fx, fy, first, last = pafs[e, 0], pafs[e, 1], start[limbs[e, 1]], start[limbs[e, 1] + 1]
@@ -163,3 +159,56 @@ def find_limbs(
                         pair[found, 0], pair[found, 1], strength[found] = i, j, score
                     found += 1
     return found
+
+
+@jit_part
+def weigh_limbs(pair: np.ndarray, strength: np.ndarray, count: int, tag: np.ndarray, weight: float) -> None:
+    """Adds the agreement of the ends' tags (n, L) to the scores of the first `count` candidate limbs."""
+    for z in range(count):
+        strength[z] += weight * agreement(tag_gap(tag, pair[z, 0], tag, pair[z, 1]))
+
+
+@jit
+def join_by_limbs(
+    spot: np.ndarray,
+    start: np.ndarray,
+    rank: np.ndarray,
+    tag: np.ndarray,
+    pafs: np.ndarray,
+    limbs: np.ndarray,
+    reach: float,
+    short_score: float,
+    least: float,
+    agrees: float,
+    share: float,
+    tag_weight: float,
+    place: np.ndarray,
+    room: np.ndarray,
+    pair: np.ndarray,
+    strength: np.ndarray,
+    begin: np.ndarray,
+    other: np.ndarray,
+    field: np.ndarray,
+    member: np.ndarray,
+    owner: np.ndarray,
+) -> int:
+    """Joins pieces along all candidate limbs; gives how many there are. Where that is more than there is room for, or
+    -1, nothing is joined. The arguments are those of `find_limbs`, `fields_of_peaks`, `weigh_limbs` and `connect`."""
+    count = find_limbs(
+        spot, start, pafs, limbs, reach, short_score, least, agrees, share, place, room[0], pair, strength
+    )
+    if 0 <= count <= len(strength):
+        fields_of_peaks(spot.shape[1], pair, strength, count, begin, other, field)
+        if tag.shape[1] > 0:
+            weigh_limbs(pair, strength, count, tag, tag_weight)
+        connect(pair, strength, count, rank, room, member, owner)
+    return count
+
+
+def room_for_limbs(n: int, each: int) -> tuple[Any, ...]:
+    """For n peaks, each of so many candidate limbs: these by peak, as `fields_of_peaks` writes them, and what
+    `join_by_limbs` works in, the last of which says how much room there is."""
+    m = n * each + 1
+    fields = np.empty(n + 2, np.int64), np.empty(2 * m, np.int64), np.empty(2 * m)
+    room = np.empty((4, max(m, n) + 1), np.int64)  # also for the ends of one peak's limbs
+    return fields, np.empty((2, n)), room, np.empty((m, 2), np.int64), np.empty(m)

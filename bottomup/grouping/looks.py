@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from bottomup.grouping.compile import jit, jit_inside
+from bottomup.grouping.compile import jit, jit_inside, jit_part
 from bottomup.grouping.limbs import ASIDE, FEWEST_PAIRS, MOST_PAIRS, SHORTEST, may_be_limbs, within
 
 
@@ -33,7 +33,7 @@ def add_cell(x: float, y: float, first: int, w: int, seen: np.ndarray, cells: np
     return n
 
 
-@jit
+@jit_part
 def cells_of_limb(
     ax: float, ay: float, dx: float, dy: float, first: int, w: int, seen: np.ndarray, cells: np.ndarray, n: int
 ) -> int:
@@ -52,7 +52,7 @@ def cells_of_limb(
 
 
 @jit
-def cells_of_fields(
+def find_cells(
     spot: np.ndarray,
     start: np.ndarray,
     pafs: np.ndarray,
@@ -61,14 +61,12 @@ def cells_of_fields(
     along: bool,
     seen: np.ndarray,
     cells: np.ndarray,
+    place: np.ndarray,
+    ends: np.ndarray,
 ) -> int:
-    """Writes the numbers (e h + y) w + x of the cells that `find_limbs` looks at, once each, and gives how many: those
-    in the middle between peaks; or, once these are in `pafs`, those along the limbs that may be.
-
-    spot, start, pafs, limbs, reach: as there. along: which. seen (E h w,): those of before. cells: (E h w,)."""
-    count, n, h, w = spot.shape[1], 0, pafs.shape[2], pafs.shape[3]
-    gx, gy, ends = np.empty(count, np.float64), np.empty(count, np.float64), np.empty(count, np.int64)
-    for i in range(count):
+    """Writes `cells` and gives how many, as `cells_of_fields` says. place (2, n), ends (n,): to work in."""
+    n, h, w, gx, gy = 0, pafs.shape[2], pafs.shape[3], place[0], place[1]
+    for i in range(spot.shape[1]):
         gx[i], gy[i] = within(spot[0, i], w), within(spot[1, i], h)
     for e in range(len(limbs)):
         fx, fy, first, last = pafs[e, 0], pafs[e, 1], start[limbs[e, 1]], start[limbs[e, 1] + 1]
@@ -82,3 +80,21 @@ def cells_of_fields(
                 dx, dy = gx[ends[z]] - gx[i], gy[ends[z]] - gy[i]
                 n = cells_of_limb(gx[i], gy[i], dx, dy, e * h * w, w, seen, cells, n)
     return n
+
+
+def cells_of_fields(
+    spot: np.ndarray,
+    start: np.ndarray,
+    pafs: np.ndarray,
+    limbs: np.ndarray,
+    reach: float,
+    along: bool,
+    seen: np.ndarray,
+) -> np.ndarray:
+    """The numbers (e h + y) w + x of the cells that `find_limbs` looks at, once each: those in the middle between
+    peaks; or, once these are in `pafs`, those along the limbs that may be.
+
+    spot, start, pafs, limbs, reach: as there. along: which. seen (E h w,): those of before; these are added."""
+    count, cells = spot.shape[1], np.empty(len(seen), np.int64)
+    work = np.empty((2, count)), np.empty(count, np.int64)
+    return cells[: find_cells(spot, start, pafs, limbs, reach, along, seen, cells, *work)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bottomup.grouping.compile import jit, jit_inside
+from bottomup.grouping.compile import jit_inside, jit_part
 from bottomup.grouping.grid import CELLS
 
 FEW = 16
@@ -17,7 +17,7 @@ def comes_before(a: int, b: int, value: np.ndarray, key: np.ndarray) -> bool:
     return value[a] > value[b] or (value[a] == value[b] and key[a] < key[b])
 
 
-@jit
+@jit_part
 def insert_sorted(order: np.ndarray, low: int, high: int, value: np.ndarray, key: np.ndarray) -> None:
     """Sorts order[low:high] as `sort_best_first` does, by insertion: for few."""
     for z in range(low + 1, high):
@@ -28,7 +28,7 @@ def insert_sorted(order: np.ndarray, low: int, high: int, value: np.ndarray, key
         order[j] = a
 
 
-@jit
+@jit_part
 def merge_sorted(order: np.ndarray, room: np.ndarray, low: int, high: int, value: np.ndarray, key: np.ndarray) -> None:
     """Sorts order[low:high] as `sort_best_first` does, by merging: no bad cases. room: as long as order."""
     source, target, width = order, room, 1
@@ -46,12 +46,12 @@ def merge_sorted(order: np.ndarray, room: np.ndarray, low: int, high: int, value
         order[z] = source[z]
 
 
-@jit
-def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> None:
+@jit_part
+def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray, room: np.ndarray) -> None:
     """Sorts the indices `order` (n,) in place by falling value, then by rising key; what is equal in both stays.
 
-    order, key: int64; value: float64, finite. Into as many buckets as there are indices, equally wide in
-    value, then within each."""
+    order, key: int64; value: float64, finite; room: int64 (2, n + 1 or more) to work in. Into as many buckets as there
+    are indices, equally wide in value, then within each."""
     count, top, low = len(order), -np.inf, np.inf
     first: int = np.int64(0)  # type: ignore[assignment]  # an int to numba, which compiles anew for a literal 0
     if count <= FEW:
@@ -59,7 +59,7 @@ def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> No
     for z in range(count):
         top, low = max(top, value[order[z]]), min(low, value[order[z]])
     scale = (count - 1) / max(top - low, NARROWEST)
-    begin, target = np.empty(count + 1, np.int64), np.empty(count, np.int64)
+    begin, target = room[0], room[1]
     for z in range(count + 1):
         begin[z] = 0
     for z in range(count):
@@ -81,18 +81,20 @@ def sort_best_first(order: np.ndarray, value: np.ndarray, key: np.ndarray) -> No
         order[z] = target[z]
 
 
-@jit
-def rank_peaks(spot: np.ndarray, start: np.ndarray, side: np.ndarray, width: int, rank: np.ndarray) -> None:
+@jit_part
+def rank_peaks(
+    spot: np.ndarray, start: np.ndarray, side: np.ndarray, width: int, rank: np.ndarray, room: np.ndarray
+) -> None:
     """Writes the rank (n,) of every peak: by score, then row, then distance from the picture's middle column, then
     joint.
 
     side: (K,) the smaller index of a joint and its mirror image. A mirrored picture gives the same
     ranks, save for two equal peaks that are each other's mirror image. width: of the map in cells.
+    room: int64 (4, n + 1 or more) to work in.
     """
     n, K, m = spot.shape[1], len(side), 0
-    order, key, score = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.float64)
+    order, key = room[0, :n], room[1]
     for i in range(n):
-        score[i] = spot[2, i]
         row = np.int64(spot[1, i] * CELLS)  # exact: peaks lie on the grid
         aside = np.int64(abs(2.0 * spot[0, i] - (width - 1)) * CELLS)
         key[i] = row * (1 << 31) + aside
@@ -102,18 +104,18 @@ def rank_peaks(spot: np.ndarray, start: np.ndarray, side: np.ndarray, width: int
                 for i in range(start[j], start[j + 1]):
                     order[m] = i
                     m += 1
-    sort_best_first(order, score, key)
+    sort_best_first(order, spot[2], key, room[2:])
     for place in range(n):
         rank[order[place]] = place
 
 
-@jit
-def order_pairs(pair: np.ndarray, value: np.ndarray, count: int, rank: np.ndarray) -> np.ndarray:
-    """Order (count,) of pairs (m, 2) of ranked things, best first; equal values go by rank."""
+@jit_part
+def order_pairs(pair: np.ndarray, value: np.ndarray, count: int, rank: np.ndarray, room: np.ndarray) -> None:
+    """Writes the order of the first `count` pairs (m, 2) of ranked things, best first, to the first row of `room`
+    (4, m + 1), int64; equal values go by rank."""
     n = len(rank)
-    order, key = np.empty(count, np.int64), np.empty(count, np.int64)
+    order, key = room[0, :count], room[1]
     for z in range(count):
         a, b = rank[pair[z, 0]], rank[pair[z, 1]]
         order[z], key[z] = z, min(a, b) * n + max(a, b)
-    sort_best_first(order, value, key)
-    return order
+    sort_best_first(order, value, key, room[2:])

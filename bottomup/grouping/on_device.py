@@ -177,9 +177,8 @@ def _fields_between(peaks: Sequence[Found], pafs: Tensor, limbs: np.ndarray, rul
     for along in (False, True):
 
         def cells_of(i: int, along: bool = along) -> np.ndarray:
-            (spot, start, spread), cells = peaks[i], np.empty(E * h * w, np.int64)
-            reach = limb_reach(spread, rules)
-            return cells[: cells_of_fields(spot, start, here[i], limbs, reach, along, seen[i], cells)]
+            spot, start, spread = peaks[i]
+            return cells_of_fields(spot, start, here[i], limbs, limb_reach(spread, rules), along, seen[i])
 
         near.fetch_for_each(of_each(cells_of, B))
     return here

@@ -12,31 +12,31 @@ import math
 import numpy as np
 
 from bottomup.grouping.assembly import absorb, have_common_joint
-from bottomup.grouping.bodies import CENTRE_X, CENTRE_Y, COUNT, DUE, RANK, SEEN, mean_tag, measure_body
-from bottomup.grouping.compile import jit
+from bottomup.grouping.bodies import CENTRE_X, CENTRE_Y, COLUMNS, COUNT, DUE, RANK, SEEN, mean_tag, measure_body
+from bottomup.grouping.compile import jit, jit_part
 from bottomup.grouping.grid import SUMMANDS, on_grid
+from bottomup.grouping.likeness import agreement, tag_gap
 from bottomup.grouping.matching import order_pairs
-from bottomup.grouping.tags import agreement, tag_gap
 
 SIZE_WEIGHT = 1.25  # of the squared log ratio of two pieces' sizes
 WORST_FIT = -1e6
 
 
-@jit
+@jit_part
 def surest_joint(member: np.ndarray, a: int, k: int, prior: np.ndarray, surest: np.ndarray, rank: np.ndarray) -> int:
     """The joint of piece a from which joint k is placed most surely; of equal ones the better peak. -1: none.
     surest: (K, K - 1), see `Tables`."""
     best = -1
     for z in range(surest.shape[1]):
         j = surest[k, z]
-        if member[a, j] >= 0:
-            equal = best >= 0 and prior[j, k, 5] == prior[best, k, 5]
-            if best < 0 or (equal and rank[member[a, j]] < rank[member[a, best]]):
-                best = j
+        if best >= 0 and prior[j, k, 5] != prior[best, k, 5]:
+            break
+        if member[a, j] >= 0 and (best < 0 or rank[member[a, j]] < rank[member[a, best]]):
+            best = j
     return best
 
 
-@jit
+@jit_part
 def place_fit(prior: np.ndarray, j: int, k: int, spot: np.ndarray, origin: int, i: int, height: float) -> float:
     """Log density of peak i as joint k, seen from peak `origin` as joint j of a body of this height in cells."""
     dx = (spot[0, i] - spot[0, origin]) / height - prior[j, k, 0]
@@ -45,7 +45,7 @@ def place_fit(prior: np.ndarray, j: int, k: int, spot: np.ndarray, origin: int, 
     return on_grid(max(-0.5 * (square + prior[j, k, 5]), WORST_FIT), SUMMANDS)
 
 
-@jit
+@jit_part
 def pieces_fit(
     member: np.ndarray,
     a: int,
@@ -73,14 +73,14 @@ def pieces_fit(
     return fit + agreement(tag_gap(mean, a, mean, b)) if mean.shape[1] > 0 else fit
 
 
-@jit
+@jit_part
 def larger_first(a: int, b: int, bodies: np.ndarray) -> tuple[int, int]:
     """The two pieces, that with more joints first; of equal ones that with the better peak."""
     more, better = bodies[b, COUNT] - bodies[a, COUNT], bodies[b, RANK] < bodies[a, RANK]
     return (b, a) if more > 0 or (more == 0 and better) else (a, b)
 
 
-@jit
+@jit_part
 def measure_pieces(
     member: np.ndarray,
     spot: np.ndarray,
@@ -91,12 +91,12 @@ def measure_pieces(
     single: float,
     bodies: np.ndarray,
     mean: np.ndarray,
-) -> np.ndarray:
-    """The numbers of the pieces that may join: lone peaks from score `single` on. Writes their bodies (n, 6) and mean
-    tags (n, L)."""
-    n, m = len(member), 0
-    able = np.empty(n, np.int64)
-    for a in range(n):
+    able: np.ndarray,
+) -> int:
+    """Writes the numbers of the pieces that may join to `able` (n,): lone peaks from score `single` on; gives how many.
+    Also writes their bodies (n, 6) and mean tags (n, L)."""
+    m = 0
+    for a in range(len(member)):
         count, i = 0, -1
         for k in range(member.shape[1]):
             count += member[a, k] >= 0
@@ -106,10 +106,10 @@ def measure_pieces(
             mean_tag(member[a], tag, mean[a])
             able[m] = a
             m += 1
-    return able[:m]
+    return m
 
 
-@jit
+@jit_part
 def find_fits(
     member: np.ndarray,
     spot: np.ndarray,
@@ -123,14 +123,15 @@ def find_fits(
     least: float,
     bodies: np.ndarray,
     mean: np.ndarray,
+    able: np.ndarray,
     pair: np.ndarray,
     value: np.ndarray,
 ) -> int:
     """Writes the pairs of pieces that may be one person (m, 2) and how well they fit (m,) as far as there is room;
-    gives how many there are. Pairs are named by a peak of each. Also writes `bodies` and `mean` as `measure_pieces`."""
-    able = measure_pieces(member, spot, middle, tag, square, rank, single, bodies, mean)
-    found, room = 0, len(pair)
-    for u in range(len(able)):
+    gives how many there are. Pairs are named by a peak of each. Also writes `bodies`, `mean` and `able`, see
+    `measure_pieces`."""
+    found, room = 0, len(value)
+    for u in range(measure_pieces(member, spot, middle, tag, square, rank, single, bodies, mean, able)):
         one = able[u]
         x, y, seen, due = bodies[one, CENTRE_X], bodies[one, CENTRE_Y], bodies[one, SEEN], bodies[one, DUE]
         for v in range(u):
@@ -148,8 +149,8 @@ def find_fits(
     return found
 
 
-@jit
-def join_by_prior(
+@jit_part
+def join_fits(
     pair: np.ndarray,
     value: np.ndarray,
     found: int,
@@ -163,19 +164,21 @@ def join_by_prior(
     least: float,
     bodies: np.ndarray,
     mean: np.ndarray,
+    whole: np.ndarray,
+    room: np.ndarray,
     member: np.ndarray,
     owner: np.ndarray,
 ) -> None:
-    """Joins pieces along the first `found` pairs of `find_fits`, best first; grown pieces are judged anew."""
-    n = len(member)
-    heir, grown, first = np.empty(n, np.int64), np.empty(n, np.bool_), np.empty(n, np.int64)
+    """Joins pieces along the first `found` pairs of `find_fits`, best first; grown pieces are judged anew.
+    whole: (3, n) to work in. room: see `order_pairs`."""
+    heir, grown, first = whole[0], whole[1], whole[2]
     for u in range(found):
         for z in range(2):
             a = pair[u, z]
-            heir[a], grown[a], first[a] = a, False, np.int64(bodies[a, RANK])
-    order = order_pairs(pair, value, found, first)
+            heir[a], grown[a], first[a] = a, 0, np.int64(bodies[a, RANK])
+    order_pairs(pair, value, found, first, room)
     for u in range(found):
-        a, b = pair[order[u], 0], pair[order[u], 1]
+        a, b = pair[room[0, u], 0], pair[room[0, u], 1]
         while heir[a] != a:
             a = heir[a]
         while heir[b] != b:
@@ -183,10 +186,50 @@ def join_by_prior(
         if a == b or have_common_joint(member, a, b):
             continue
         a, b = larger_first(a, b, bodies)
-        again = grown[a] or grown[b]
-        if again and pieces_fit(member, a, b, spot, mean, prior, surest, rank, bodies) <= least:
+        if grown[a] + grown[b] > 0 and pieces_fit(member, a, b, spot, mean, prior, surest, rank, bodies) <= least:
             continue
         absorb(member, owner, a, b)
         measure_body(member[a], spot, middle, rank, square, bodies[a])
         mean_tag(member[a], tag, mean[a])
-        heir[b], grown[a] = a, True
+        heir[b], grown[a] = a, 1
+
+
+@jit
+def join_by_prior(
+    spot: np.ndarray,
+    middle: float,
+    tag: np.ndarray,
+    prior: np.ndarray,
+    surest: np.ndarray,
+    square: np.ndarray,
+    rank: np.ndarray,
+    single: float,
+    least: float,
+    bodies: np.ndarray,
+    mean: np.ndarray,
+    whole: np.ndarray,
+    room: np.ndarray,
+    pair: np.ndarray,
+    value: np.ndarray,
+    member: np.ndarray,
+    owner: np.ndarray,
+) -> int:
+    """Joins pieces that the prior finds to be one person; gives how many pairs may be. Where that is more than there is
+    room for, nothing is joined. The arguments are those of `find_fits` and `join_fits`."""
+    found = find_fits(
+        member, spot, middle, tag, prior, surest, square, rank, single, least, bodies, mean, whole[0], pair, value
+    )
+    if found <= len(value):
+        join_fits(
+            pair, value, found, spot, middle, tag, prior, surest, square, rank, least, bodies, mean, whole, room,
+            member, owner,
+        )  # fmt: skip
+    return found
+
+
+def room_for_fits(n: int, L: int, each: int) -> tuple[np.ndarray, ...]:
+    """What `join_by_prior` works in, for n pieces with tags of L numbers, each of so many pairs; the last says how much
+    room there is."""
+    m = n * each + 1
+    bodies = np.empty((n, COLUMNS)), np.empty((n, L)), np.empty((3, n), np.int64)
+    return *bodies, np.empty((4, m + 1), np.int64), np.empty((m, 2), np.int64), np.empty(m)

@@ -16,15 +16,15 @@ import math
 import numpy as np
 
 from bottomup.grouping.bodies import COLUMNS, COUNT, RANK, SEEN, measure_body
-from bottomup.grouping.compile import jit
+from bottomup.grouping.compile import jit, jit_part
 from bottomup.grouping.matching import sort_best_first
+from bottomup.grouping.shadows import drop_shadows
 
 SHRINK = 0.5  # of all joints: how many joints of score 0 are added before the mean is taken
 SMALL = 6.0  # times the spread of a peak: a person much smaller than this is not placed well
-NO_SQUARES = np.empty((0, 0))
 
 
-@jit
+@jit_part
 def limb_agreement(
     person: np.ndarray, limbs: np.ndarray, begin: np.ndarray, other: np.ndarray, field: np.ndarray
 ) -> float:
@@ -42,7 +42,7 @@ def limb_agreement(
     return min(total / max(due, 1), 1.0)
 
 
-@jit
+@jit_part
 def sum_of_best(scores: np.ndarray, count: int) -> float:
     """Sum of the `count` highest scores; changes the array."""
     total = 0.0
@@ -56,7 +56,7 @@ def sum_of_best(scores: np.ndarray, count: int) -> float:
     return total
 
 
-@jit
+@jit_part
 def piece_score(person: np.ndarray, spot: np.ndarray, fewest: int, best: int, least: float, each: np.ndarray) -> float:
     """Score of a piece (K,) but for the fields, 0 if it is no person.
 
@@ -73,7 +73,7 @@ def piece_score(person: np.ndarray, spot: np.ndarray, fewest: int, best: int, le
     return (1 + SHRINK) * total / (count + SHRINK * K)
 
 
-@jit
+@jit_part
 def size_factor(body: np.ndarray, sigma: float) -> float:
     """How exactly joints can be placed for the size of a body (see `measure_body`), in (0, 1).
 
@@ -96,32 +96,78 @@ def people_of_pieces(
     begin: np.ndarray,
     other: np.ndarray,
     field: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (P, K, 3) and scores (P,), float32, of the pieces that are people, best first.
+    mirror: np.ndarray,
+    shadow_share: float,
+    shadow_reach: float,
+    room: np.ndarray,
+    value: np.ndarray,
+    whole: np.ndarray,
+    boxes: np.ndarray,
+    joints: np.ndarray,
+    scores: np.ndarray,
+) -> int:
+    """Writes joints (P, K, 3) and scores (P,), float32, of the pieces that are people, best first, but for shadows of
+    better ones; gives how many.
 
     sigma: spread of a peak, middle: the map's middle column, both in cells. fewest, best, least: see `piece_score`.
-    limbs: (E, 2), none without fields. begin, other, field: see `limb_agreement`."""
-    n, K = member.shape
-    score, first, each = np.empty(n, np.float64), np.empty(n, np.int64), np.empty(K, np.float64)
-    able, body, P = np.empty(n, np.int64), np.empty(COLUMNS, np.float64), 0
-    for a in range(n):
-        score[a] = piece_score(member[a], spot, fewest, best, least, each)
-        if score[a] > 0:
-            if len(limbs) > 0:
-                score[a] *= (1 + limb_agreement(member[a], limbs, begin, other, field)) / 2
-            measure_body(member[a], spot, middle, rank, NO_SQUARES, body)
-            score[a] *= size_factor(body, sigma)
-            first[a] = np.int64(body[RANK])
-            able[P] = a
-            P += 1
-    order = able[:P]
-    sort_best_first(order, score, first)
-    joints, scores = np.zeros((P, K, 3), np.float32), np.empty(P, np.float32)
+    limbs: (E, 2), none without fields. begin, other, field: see `limb_agreement`. mirror, shadow_share,
+    shadow_reach: see `is_shadow`. room (K + COLUMNS,), value (n,), whole (4, n + 1), boxes (n, 4): to work in."""
+    P = rate_pieces(
+        spot, rank, sigma, middle, member, fewest, best, least, limbs, begin, other, field, room, value, whole[0],
+        whole[1],
+    )  # fmt: skip
+    sort_best_first(whole[0, :P], value, whole[1], whole[2:])
     for p in range(P):
-        scores[p] = score[order[p]]
-        for k in range(K):
-            i = member[order[p], k]
-            if i >= 0:
-                joints[p, k, 0], joints[p, k, 1] = spot[0, i], spot[1, i]
-                joints[p, k, 2] = min(spot[2, i], 1.0)
-    return joints, scores
+        write_person(member[whole[0, p]], spot, joints[p])
+        scores[p] = value[whole[0, p]]
+    return drop_shadows(joints, scores, P, mirror, shadow_share, shadow_reach, boxes)
+
+
+@jit_part
+def rate_pieces(
+    spot: np.ndarray,
+    rank: np.ndarray,
+    sigma: float,
+    middle: float,
+    member: np.ndarray,
+    fewest: int,
+    best: int,
+    least: float,
+    limbs: np.ndarray,
+    begin: np.ndarray,
+    other: np.ndarray,
+    field: np.ndarray,
+    room: np.ndarray,
+    value: np.ndarray,
+    able: np.ndarray,
+    first: np.ndarray,
+) -> int:
+    """Writes the scores (n,) of the pieces to `value`, the numbers of those that are people to `able` (n,) and the
+    ranks of their best peaks to `first` (n,); gives how many there are. The others are those of `people_of_pieces`."""
+    P, body, each, no_squares = 0, room[:COLUMNS], room[COLUMNS:], spot[:0]
+    for a in range(len(member)):
+        score = piece_score(member[a], spot, fewest, best, least, each)
+        if score > 0:
+            if len(limbs) > 0:
+                score *= (1 + limb_agreement(member[a], limbs, begin, other, field)) / 2
+            measure_body(member[a], spot, middle, rank, no_squares, body)
+            value[a] = score * size_factor(body, sigma)
+            able[P], first[a] = a, np.int64(body[RANK])
+            P += 1
+    return P
+
+
+@jit_part
+def write_person(person: np.ndarray, spot: np.ndarray, joints: np.ndarray) -> None:
+    """Writes the joints (K, 3) of a person (K,)."""
+    for k in range(len(person)):
+        i = person[k]
+        joints[k, 0], joints[k, 1], joints[k, 2] = 0.0, 0.0, 0.0
+        if i >= 0:
+            joints[k, 0], joints[k, 1], joints[k, 2] = spot[0, i], spot[1, i], min(spot[2, i], 1.0)
+
+
+def room_for_people(n: int, K: int) -> tuple[np.ndarray, ...]:
+    """For n pieces of K joints: what `people_of_pieces` works in, joints and scores."""
+    work = np.empty(COLUMNS + K), np.empty(n), np.empty((4, n + 1), np.int64), np.empty((n, 4))
+    return *work, np.empty((n, K, 3), np.float32), np.empty(n, np.float32)

@@ -10,24 +10,22 @@ import math
 
 import numpy as np
 
-from bottomup.grouping.compile import jit
+from bottomup.grouping.compile import jit_part
 
 
-@jit
-def boxes_of(joints: np.ndarray) -> np.ndarray:
-    """Boxes (P, 4) around the joints found: left, top, right, bottom."""
-    boxes = np.empty((len(joints), 4), np.float64)
-    for p in range(len(joints)):
+@jit_part
+def write_boxes(joints: np.ndarray, P: int, boxes: np.ndarray) -> None:
+    """Writes boxes (P, 4) around the joints found of the first P people: left, top, right, bottom."""
+    for p in range(P):
         boxes[p, 0], boxes[p, 1], boxes[p, 2], boxes[p, 3] = np.inf, np.inf, -np.inf, -np.inf
         for k in range(joints.shape[1]):
             if joints[p, k, 2] > 0:
                 x, y = np.float64(joints[p, k, 0]), np.float64(joints[p, k, 1])
                 boxes[p, 0], boxes[p, 1] = min(boxes[p, 0], x), min(boxes[p, 1], y)
                 boxes[p, 2], boxes[p, 3] = max(boxes[p, 2], x), max(boxes[p, 3], y)
-    return boxes
 
 
-@jit
+@jit_part
 def is_shadow(
     joints: np.ndarray, boxes: np.ndarray, a: int, b: int, mirror: np.ndarray, share: float, reach: float
 ) -> bool:
@@ -57,17 +55,39 @@ def is_shadow(
     return shared >= share * count
 
 
-@jit
-def without_shadows(joints: np.ndarray, mirror: np.ndarray, share: float, reach: float) -> np.ndarray:
-    """Numbers of the people (P, K, 3), best first, that are no shadows of better ones."""
-    boxes, kept, P = boxes_of(joints), np.empty(len(joints), np.int64), 0
-    for b in range(len(joints)):
-        shadow = False
-        for p in range(P):
-            if is_shadow(joints, boxes, kept[p], b, mirror, share, reach):
-                shadow = True
-                break
-        if not shadow:
-            kept[P] = b
-            P += 1
-    return kept[:P]
+@jit_part
+def drop_shadows(
+    joints: np.ndarray, scores: np.ndarray, P: int, mirror: np.ndarray, share: float, reach: float, boxes: np.ndarray
+) -> int:
+    """Moves those of the first P people (P, K, 3), best first, that are no shadows of better ones to the front, with
+    their scores; gives how many. boxes: (P, 4) room to work in."""
+    write_boxes(joints, P, boxes)
+    kept: int = np.int64(0)  # type: ignore[assignment]  # see `sort_best_first`
+    for b in range(P):
+        if not has_better(joints, boxes, kept, b, mirror, share, reach):
+            if kept < b:
+                move_person(joints, scores, boxes, b, kept)
+            kept += 1
+    return kept
+
+
+@jit_part
+def has_better(
+    joints: np.ndarray, boxes: np.ndarray, kept: int, b: int, mirror: np.ndarray, share: float, reach: float
+) -> bool:
+    """Whether person b is a shadow of one of the first `kept`. The other arguments are those of `is_shadow`."""
+    for a in range(kept):  # noqa: SIM110  # kernels know no generators
+        if is_shadow(joints, boxes, a, b, mirror, share, reach):
+            return True
+    return False
+
+
+@jit_part
+def move_person(joints: np.ndarray, scores: np.ndarray, boxes: np.ndarray, b: int, to: int) -> None:
+    """Writes person b over another."""
+    scores[to] = scores[b]
+    for k in range(joints.shape[1]):
+        for z in range(3):
+            joints[to, k, z] = joints[b, k, z]
+    for z in range(4):
+        boxes[to, z] = boxes[b, z]

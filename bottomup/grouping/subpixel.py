@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from bottomup.grouping.compile import jit
+from bottomup.grouping.compile import jit_part
 from bottomup.grouping.grid import CELLS, on_grid
 from bottomup.grouping.matching import sort_best_first
 
@@ -21,7 +21,7 @@ SHARP = 1.5  # cells; peaks of less spread are told from their neighbours, and p
 UNKNOWN_SPREAD = 2.0  # cells; used where no peak tells its spread
 
 
-@jit
+@jit_part
 def vertex(left: float, middle: float, right: float, far: float, half: float) -> tuple[float, float]:
     """Offset and log gain of a gaussian's top from values at -far, +-half (flat top; 0: one cell) and far.
 
@@ -35,14 +35,14 @@ def vertex(left: float, middle: float, right: float, far: float, half: float) ->
     return offset, min(-bend / room * (half * half + offset * offset) / 2, MOST_GAIN)
 
 
-@jit
+@jit_part
 def edge_offset(border: float, inner: float, step: float, sigma: float) -> float:
     """How far inwards of the border cell a gaussian's top lies, by the ratio of two line sums `step` apart."""
     offset = step / 2 - sigma * sigma / step * math.log(border / inner)
     return min(max(offset, -0.5), 0.5)
 
 
-@jit
+@jit_part
 def line_sum(flat: np.ndarray, first: int, stride: int, count: int) -> float:
     """Sum of `count` cells of a flattened plane, from both ends inwards, so that mirroring does not change it."""
     total = 0.0
@@ -54,7 +54,7 @@ def line_sum(flat: np.ndarray, first: int, stride: int, count: int) -> float:
     return total
 
 
-@jit
+@jit_part
 def place_along(
     flat: np.ndarray,
     low: int,
@@ -77,13 +77,14 @@ def place_along(
     top, count = max(first - spare, 0), min(last + spare, breadth - 1) + 1
     base, count = top * across, count - top
     here = line_sum(flat, base + low * along, across, count)
-    here = (here + line_sum(flat, base + high * along, across, count)) / 2
+    if low < high:
+        here = (here + line_sum(flat, base + high * along, across, count)) / 2
     left = line_sum(flat, base + max(low - spare, 0) * along, across, count)
     right = line_sum(flat, base + min(high + spare, length - 1) * along, across, count)
     return place_by_sums(left, here, right, low, high, length, reach, spare, sigma)
 
 
-@jit
+@jit_part
 def place_by_sums(
     left: float, here: float, right: float, low: int, high: int, length: int, reach: int, spare: int, sigma: float
 ) -> tuple[float, float]:
@@ -104,7 +105,7 @@ def place_by_sums(
     return middle + on_grid(offset, CELLS), gain
 
 
-@jit
+@jit_part
 def parabola_around(flat: np.ndarray, at: int, w: int) -> tuple[float, float, float, float, float]:
     """Slopes along x and y and second derivatives xx, yy, xy, at its middle, of the parabola that comes nearest to the
     logarithms of the 3 x 3 cells around cell `at` of a flattened plane. Products and sums are such that mirroring
@@ -119,7 +120,7 @@ def parabola_around(flat: np.ndarray, at: int, w: int) -> tuple[float, float, fl
     return (right - left) / 6, (low - high) / 6, (left + right - 2 * middle) / 3, (high + low - 2 * row) / 3, twist
 
 
-@jit
+@jit_part
 def place_sharp(flat: np.ndarray, at: int, x: int, y: int, w: int, peaks: np.ndarray, n: int) -> bool:
     """Writes x, y, score of the top of the gaussian nearest to the cells around cell `at` of a flattened plane, at
     (x, y), to peaks[n]; False if they have no top. A neighbour, whose line sums would be the peak's, tilts it."""
@@ -135,7 +136,7 @@ def place_sharp(flat: np.ndarray, at: int, x: int, y: int, w: int, peaks: np.nda
     return True
 
 
-@jit
+@jit_part
 def place_peak(
     flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, peaks: np.ndarray, n: int
 ) -> None:
@@ -153,7 +154,7 @@ def place_peak(
     peaks[n, 2] = np.float32(flat[boxes[i, 4]] * math.exp(gain))
 
 
-@jit
+@jit_part
 def fall_length(flat: np.ndarray, at: int, stride: int, cells: int, level: float) -> float:
     """Steps of `stride` from cell `at` of a flattened plane to where it falls below the level; -1 if it rises first
     or does not fall within so many cells."""
@@ -169,7 +170,7 @@ def fall_length(flat: np.ndarray, at: int, stride: int, cells: int, level: float
     return -1.0
 
 
-@jit
+@jit_part
 def spread_of_top(flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int) -> float:
     """How far the top in boxes[i] reaches down to exp(-1/2) of its height, mean of all sides; -1 if it does not."""
     level, total = flat[boxes[i, 4]] * math.exp(-0.5), 0.0
@@ -186,15 +187,16 @@ def spread_of_top(flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int) -
     return total
 
 
-@jit
-def spread_of_peaks(flat: np.ndarray, h: int, w: int, boxes: np.ndarray, start: np.ndarray) -> float:
+@jit_part
+def spread_of_peaks(
+    flat: np.ndarray, h: int, w: int, boxes: np.ndarray, start: np.ndarray, spread: np.ndarray, room: np.ndarray
+) -> float:
     """Spread of the peaks in cells: the median over those of at least half the greatest height that fall off on all
-    sides. flat: (K, h w)."""
-    n, m, top = len(boxes), 0, 0.0
-    spread = np.empty(n, np.float64)
+    sides. flat: (K, h w). spread (n,), room (4, n + 1): to work in."""
+    m, top = 0, 0.0
     for k in range(len(start) - 1):
         for i in range(start[k], start[k + 1]):
-            top = max(top, flat[k, boxes[i, 4]])
+            top = max(top, np.float64(flat[k, boxes[i, 4]]))
     for k in range(len(start) - 1):
         for i in range(start[k], start[k + 1]):
             if flat[k, boxes[i, 4]] >= 0.5 * top:
@@ -202,6 +204,8 @@ def spread_of_peaks(flat: np.ndarray, h: int, w: int, boxes: np.ndarray, start: 
                 m += spread[m] >= 0
     if m == 0:
         return UNKNOWN_SPREAD
-    order = np.arange(m)
-    sort_best_first(order, spread, order.copy())
+    order, key = room[0, :m], room[1]
+    for i in range(m):
+        order[i], key[i] = i, i
+    sort_best_first(order, spread, key, room[2:])
     return max(0.5, (spread[order[m // 2]] + spread[order[(m - 1) // 2]]) / 2)

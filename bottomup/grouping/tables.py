@@ -10,17 +10,19 @@ import numpy as np
 from bottomup.core import Skeleton
 
 SUMMANDS = 65536.0  # grid steps a unit, as in `grouping/grid.py`, which would import numba
-LANES = 8  # numbers that a processor adds at a time
+SUMS = 7  # that are made of what other joints say of one joint
+LANES_TOLD = 32  # joints that are told at a time
+BLOCK = SUMS * LANES_TOLD
 SURER = 0.7  # how fast a joint's say falls with the logarithm of the area in which it expects another
 
 
 class Tables(NamedTuple):
     """limbs int64 (E, 2). mirror (K,): each joint's mirror image. side (K,): the smaller of both. beside (K, most limbs
     of a joint): the joints that limbs lead to, filled up with -1. prior float32 (K, K, 7), or (0, 0, 7) without one.
-    square (K, K): its mean square distances, on a grid. expect (K, 7, K or more, filled up with 0): what each joint is
-    told by the others: their say (by the spread of the prior); mean x, y from them in body heights; the inverse
-    covariance xx, xy, yy and the logarithm of the determinant, times the say. surest (K, K - 1): the others' numbers,
-    the surest first. All are empty without a prior."""
+    square (K, K): its mean square distances, on a grid. expect (K, BLOCK or more): what each joint says of all others,
+    from the mean of where it lies: for LANES_TOLD joints at a time, filled up with 0, their SUMS numbers, all says
+    first, see `sum_expectations`. surest (K, K - 1): the others' numbers, the surest first. All are empty without a
+    prior."""
 
     limbs: np.ndarray
     mirror: np.ndarray
@@ -40,18 +42,21 @@ def tables_of(skeleton: Skeleton) -> Tables:
     side = np.minimum(mirror, np.arange(len(mirror)))
     prior = _symmetric_prior(skeleton, mirror)
     square = np.round(prior[..., 6].astype(np.float64) * SUMMANDS) / SUMMANDS
-    expectations = _expectations(prior.astype(np.float64)), _surest(prior)
-    return Tables(limbs, mirror, side, _beside(limbs, len(mirror)), prior, square, *expectations)
+    expect = _expectations(prior.astype(np.float64))
+    return Tables(limbs, mirror, side, _beside(limbs, len(mirror)), prior, square, expect, _surest(prior))
 
 
 def _expectations(prior: np.ndarray) -> np.ndarray:
+    """The table `expect`: a joint's say, by the spread of the prior, times parabolas of log density."""
     K = len(prior)
-    table = np.zeros((K, 7, -(-K // LANES) * LANES))
     say = np.exp(-SURER * prior[..., 5]) * (1 - np.eye(K))
-    for k in range(K):
-        rows = (say[:, k], prior[:, k, 0], prior[:, k, 1], *(say[:, k] * prior[:, k, z] for z in (2, 3, 4, 5)))
-        table[k, :, :K] = np.stack(rows)
-    return table
+    x, y = prior[..., 0], prior[..., 1]
+    xx, xy, yy, floor = (say * prior[..., z] for z in (2, 3, 4, 5))
+    x_pull, y_pull = xx * x + xy * y, xy * x + yy * y
+    rows = np.stack((say, xx, xy, yy, x_pull, y_pull, floor + (x * x_pull + y * y_pull)), 1)
+    count = -(-K // LANES_TOLD)
+    blocks = np.pad(rows, ((0, 0), (0, 0), (0, -K % LANES_TOLD))).reshape(K, SUMS, count, LANES_TOLD)
+    return np.ascontiguousarray(blocks.swapaxes(1, 2)).reshape(K, count * BLOCK)
 
 
 def _surest(prior: np.ndarray) -> np.ndarray:

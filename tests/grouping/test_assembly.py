@@ -3,6 +3,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bottomup.grouping.assembly import absorb, connect, have_common_joint, single_pieces
+from bottomup.grouping.compile import callable_part
+
+absorb, connect = callable_part(absorb), callable_part(connect)
+have_common_joint, single_pieces = callable_part(have_common_joint), callable_part(single_pieces)
 
 
 def pieces_of(member):
@@ -21,7 +25,8 @@ def joined(start, pairs, scores, rank=None):
     member, owner = singles(start)
     n = start[-1]
     pair = np.array(pairs, np.int64).reshape(-1, 2)
-    connect(pair, np.array(scores, np.float64), len(pair), np.arange(n) if rank is None else rank, member, owner)
+    rank, room = np.arange(n) if rank is None else rank, np.empty((4, len(pair) + 1), np.int64)
+    connect(pair, np.array(scores, np.float64), len(pair), rank, room, member, owner)
     return member, owner
 
 

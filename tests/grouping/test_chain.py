@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bottomup.core import COCO17, MPII16, Skeleton
-from bottomup.grouping import group
-from bottomup.grouping.chain import found_pairs
+from bottomup.grouping import chain, group
 
 EVIDENCE = ["pafs", "tags", "both"]
 
@@ -39,16 +38,19 @@ def offsets(found, person):
     return gaps, (np.abs(gaps).sum() / max(both.sum(), 1) + 99 * np.sum(both != (person[:, 2] > 0)))
 
 
-def test_pairs_that_do_not_fit_are_asked_for_again():
-    asked = []
+@pytest.mark.parametrize("kernel", ["join_by_limbs", "join_by_prior"])
+def test_kernels_are_asked_again_with_more_room(drawn, monkeypatch, kernel):
+    truth, size = drawn.row_of_people(COCO17, np.random.default_rng(8), 2)
+    maps, real, rooms = drawn.draw(COCO17, truth, size), getattr(chain, kernel), []
 
-    def fill(pair, value):
-        asked.append(len(pair))
-        pair[:], value[:] = 7, 0.5
-        return 10
+    def in_need_of_room(*given):
+        rooms.append(max(len(array) for array in given if isinstance(array, np.ndarray) and array.shape[1:] == (2,)))
+        return 2 * rooms[0] if len(rooms) == 1 else real(*given)
 
-    pairs = found_pairs(fill, 4)
-    assert asked == [4, 10] and pairs.used == 10 and pairs.pair.shape == (10, 2) and pairs.value.shape == (10,)
+    plain = grouped(maps, COCO17.with_shipped_prior(), "pafs", sigma=2.0)
+    monkeypatch.setattr(chain, kernel, in_need_of_room)
+    again = grouped(maps, COCO17.with_shipped_prior(), "pafs", sigma=2.0)
+    assert rooms[1] >= 2 * rooms[0] and len(rooms) == 2 and np.array_equal(plain.joints, again.joints)
 
 
 @pytest.mark.parametrize("evidence", EVIDENCE)

@@ -6,8 +6,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pytest
 
 from bottomup.grouping import compile as kernels
+from bottomup.grouping import parts
+from bottomup.grouping.doubles import without_doubles
 
 
 def test_the_key_changes_with_any_source(tmp_path):
@@ -46,7 +49,65 @@ def test_without_any_folder_kernels_still_run(monkeypatch):
     def total(values: np.ndarray) -> float:
         return values.sum()
 
-    assert kernels.jit_reordering(total)(np.arange(4.0)) == 6
+    assert kernels.jit(total)(np.arange(4.0)) == 6
+    assert kernels.callable_part(kernels.jit_reordering(total))(np.arange(4.0)) == 6
+
+
+def twice(x: float) -> float:
+    return x + x
+
+
+def with_a_part(part):
+    """A kernel that calls it."""
+    return kernels.jit(lambda x: part(part(x)))
+
+
+def test_a_part_runs_in_kernels_alone():
+    part = kernels.jit_part(twice)
+    for _ in range(2):  # before and after it is compiled
+        with pytest.raises(TypeError, match="twice is a part of kernels.*callable_part"):
+            part(1.5)
+        assert with_a_part(part)(1.5) == 6.0
+    assert kernels.callable_part(part)(1.5) == 3.0
+
+
+@pytest.mark.parametrize("unknown", [{"SERIES": ("0.1",)}, {"USED": ("_no_such_name",)}, None])
+def test_with_another_numba_parts_are_functions_like_all_others(unknown, monkeypatch):
+    if unknown is None:  # names that this package imports are missing
+        monkeypatch.setattr(kernels, "parts", None)
+    for name, value in (unknown or {}).items():
+        monkeypatch.setattr(parts, name, value)
+    assert not kernels.known_inside()
+    for decorate in (kernels.jit_part, kernels.jit_inside, kernels.jit_reordering):
+        part = decorate(twice)
+        assert part(1.5) == kernels.callable_part(part)(1.5) == 3.0 and with_a_part(part)(1.5) == 6.0
+
+
+def test_the_version_of_numba_is_told_by_its_series():
+    series = parts.SERIES[0]
+    assert parts.is_known(f"{series}.0") and parts.is_known(f"{series}.1rc1")
+    assert not any(map(parts.is_known, (f"{series}9.0", f"1{series}.0", "0.1.0", "")))
+    assert not parts.is_known(f"{series}.0", object)
+
+
+def test_with_another_numba_kernels_give_the_same(root, tmp_path):
+    rng = np.random.default_rng(0)
+    spot, start, tag = rng.uniform(0, 20, (3, 60)), np.array([0, 30, 60]), rng.normal(0, 1, (60, 2))
+    np.savez(tmp_path / "peaks.npz", spot=spot, start=start, tag=tag)
+    code = (
+        "import numpy as np, sys\n"
+        "from bottomup.grouping import parts\n"
+        "parts.SERIES = ()\n"
+        "from bottomup.grouping.doubles import without_doubles\n"
+        f"known = np.load({str(tmp_path / 'peaks.npz')!r})\n"
+        f"np.savez({str(tmp_path / 'kept.npz')!r}, *without_doubles(**known, reach=9.0, limit=0.5))\n"
+    )
+    environment = dict(os.environ) | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, check=True)
+    other, ours = np.load(tmp_path / "kept.npz"), without_doubles(spot, start, tag, 9.0, 0.5)
+    assert 0 < ours[0].shape[1] < 60
+    for name, own in zip(other.files, ours, strict=True):
+        np.testing.assert_array_equal(other[name], own)
 
 
 def test_importing_the_package_does_not_import_numba(root):

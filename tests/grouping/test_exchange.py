@@ -7,11 +7,33 @@ from hypothesis import strategies as st
 
 from bottomup.core import Skeleton
 from bottomup.grouping import bids, group
-from bottomup.grouping.bids import add_fields, expected_place, fields_of_peaks, keep_best, see_joints, sum_expectations
+from bottomup.grouping.bids import (
+    LANES,
+    add_fields,
+    expected_place,
+    fields_of_peaks,
+    forget_fields,
+    keep_bid,
+    sum_expectations,
+    write_evidence,
+)
 from bottomup.grouping.bodies import COLUMNS, RANK, measure_body
-from bottomup.grouping.exchange import FREE, HELD, award, bid_of_person, evidence_of, exchange_joints, people_with
+from bottomup.grouping.compile import callable_part
+from bottomup.grouping.exchange import (
+    FREE,
+    HELD,
+    award,
+    bid_of_person,
+    exchange_joints,
+    people_with,
+    room_for_bids,
+)
 from bottomup.grouping.tables import tables_of
 
+add_fields, expected_place, fields_of_peaks = map(callable_part, (add_fields, expected_place, fields_of_peaks))
+forget_fields, keep_bid, sum_expectations = map(callable_part, (forget_fields, keep_bid, sum_expectations))
+write_evidence, measure_body, award = map(callable_part, (write_evidence, measure_body, award))
+bid_of_person, people_with = callable_part(bid_of_person), callable_part(people_with)
 BODY = np.array([(0.5, 0.05), (0.5, 0.2), (0.3, 0.3), (0.7, 0.3), (0.5, 0.55), (0.5, 0.95)])
 TALL = 40.0  # cells
 MIDDLE = 31.5  # column
@@ -50,17 +72,23 @@ def evidence(skeleton, peaks, start, *, limbs=(), tag=None):
 
 def exchanged(known, member, *, limb_due=0.0, share=False):
     """The members after two sweeps, in place."""
-    exchange_joints(*known.values(), limb_due, 2, 3, share, member)
+    exchange_joints(*known.values(), limb_due, 2, 3, share, *room_of(known), member)
 
 
-def bids_of(person, known, least=-99.0, limb_due=bids.LIMB_DUE):
+def room_of(known):
+    """What bids are made in."""
+    K, L, sums = len(known["start"]) - 1, known["tag"].shape[1], known["expect"].shape[1]
+    return room_for_bids(len(known["rank"]), K, L, sums, 3)
+
+
+def bids_of(person, known, limb_due=bids.LIMB_DUE):
     """What a person bids: for every joint a dictionary from peaks to bids."""
     K = len(person)
-    body, count = np.empty(COLUMNS), np.empty(K, np.int64)
-    peak, worth = np.empty((K, bids.MOST_BIDS), np.int64), np.empty((K, bids.MOST_BIDS), np.float32)
-    room = evidence_of(known["spot"], known["tag"], MIDDLE, known["expect"])
-    bid_of_person(person, np.ones(K, bool), least, limb_due, room, *known.values(), body, peak, worth, count)
-    assert not room.fields.any()
+    made, bid, room, first, whole, body, peak, worth, count = room_of(known)
+    body, peak, worth, count, slot = body[0], peak[0], worth[0], count[0], whole[4]
+    write_evidence(known["spot"], known["start"], known["tag"], MIDDLE, made, first, slot)
+    bid_of_person(person, limb_due, made, first, slot, bid, *known.values(), room, body, peak, worth, count)
+    assert not made[bids.FIELDS, : first[K]].any()
     return [dict(zip(peak[k, : count[k]].tolist(), worth[k, : count[k]].tolist(), strict=True)) for k in range(K)]
 
 
@@ -126,44 +154,46 @@ def test_bids_follow_their_definition(lizard, drawn, seed, with_prior):
     member = RIGHT.copy()
     member[rng.integers(2), rng.integers(6)] = -1
     for person in member[:2]:
-        for least in (-99.0, bids.LEAST):
-            found = bids_of(person, known, least)
-            for k in range(6):
-                expected = {i: bid_of(skeleton, known, person, k, i) for i in (2 * k, 2 * k + 1)}
-                assert found[k] == pytest.approx({i: v for i, v in expected.items() if v > least}, abs=1e-4)
+        found = bids_of(person, known)
+        for k in range(6):
+            expected = {i: bid_of(skeleton, known, person, k, i) for i in (2 * k, 2 * k + 1)}
+            assert found[k] == pytest.approx({i: v for i, v in expected.items() if v > bids.LEAST}, abs=1e-4)
 
 
 def test_a_joint_is_expected_where_the_body_has_it(lizard):
-    known, body, seen, sums, place = (
-        evidence(lizard, two_bodies(), STARTS),
-        np.empty(6),
-        np.zeros((3, 8)),
-        np.empty(8),
-        np.empty(6),
-    )
+    known, body, place = evidence(lizard, two_bodies(), STARTS), np.empty(6), np.empty(6)
+    sums = np.empty(known["expect"].shape[1])
     measure_body(RIGHT[0], known["spot"], MIDDLE, known["rank"], known["square"], body)
-    see_joints(RIGHT[0], body, known["spot"], MIDDLE, seen)
-    sum_expectations(seen, known["expect"], 4, sums)
-    expected_place(body, sums, place)
+    sum_expectations(RIGHT[0], body, known["spot"], MIDDLE, known["expect"], sums)
+    assert expected_place(body, sums, 4, place)
     np.testing.assert_allclose(place[:2] + (MIDDLE, 0), known["spot"][:2, 8], atol=0.6)
-    see_joints(np.full(6, -1), np.zeros(6), known["spot"], MIDDLE, seen)
-    sum_expectations(seen, known["expect"], 4, sums)
-    assert sums[0] == 0
+    sum_expectations(np.full(6, -1), np.zeros(6), known["spot"], MIDDLE, known["expect"], sums)
+    assert not expected_place(np.zeros(6), sums, 4, place)
 
 
 def test_people_are_pieces_with_enough_joints():
     member = members([0, 2, 4, -1, 8, -1], [1, 3, -1, -1, -1, -1])
-    assert people_with(member, 3).tolist() == [0] and people_with(member, 2).tolist() == [0, 1]
+    able = np.empty(12, np.int64)
+    assert people_with(member, 3, able) == 1 and able[0] == 0
+    assert people_with(member, 2, able) == 2 and able[:2].tolist() == [0, 1]
 
 
 @given(st.lists(st.integers(-2, 2), max_size=20), st.permutations(range(20)))
 def test_the_best_bids_are_kept_best_first(values, rank):
     bid, rank = np.array([9, *values, 9], np.float32), np.array([99, *rank, 99])
-    peak, worth = np.zeros((2, bids.MOST_BIDS), np.int64), np.zeros((2, bids.MOST_BIDS), np.float32)
-    end = len(values) + 1
-    count = keep_best(1, end, -1.0, bid, rank, np.empty(len(bid), np.int64), 1, peak, worth)
-    best = sorted((i for i in range(1, end) if bid[i] > -1), key=lambda i: (-bid[i], rank[i]))[: bids.MOST_BIDS]
-    assert peak[1, :count].tolist() == best and worth[1, :count].tolist() == bid[best].tolist()
+    peak, worth, count = np.zeros(bids.MOST_BIDS, np.int64), np.zeros(bids.MOST_BIDS, np.float32), 0
+    for i in range(1, len(values) + 1):
+        count = keep_bid(i, bid[i], count, rank, peak, worth)
+    best = sorted(range(1, len(values) + 1), key=lambda i: (-bid[i], rank[i]))[: bids.MOST_BIDS]
+    assert peak[:count].tolist() == best and worth[:count].tolist() == bid[best].tolist()
+
+
+def test_more_peaks_than_bids_are_made_at_a_time_are_all_bid_for(drawn):
+    n, worm = 2 * LANES + 5, Skeleton("worm", ("head", "tail"), ((0, 1),), (0, 1), (0.1, 0.1))
+    peaks = np.column_stack((np.zeros((n + 1, 2)), np.linspace(0.1, 0.9, n + 1)))
+    known = evidence(worm, peaks, [0, n, n + 1])
+    found = bids_of(np.array([0, n]), known)[0]
+    assert list(found) == list(range(n - 1, n - 1 - bids.MOST_BIDS, -1))
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 5), st.integers(0, 3)), max_size=25))
@@ -181,7 +211,7 @@ def test_awards_are_those_of_going_through_all_bids_from_the_best_down(rows):
             plain[u] = i
     bodies, holder, won = np.zeros((5, COLUMNS)), np.array([FREE] * 5 + [HELD]), np.empty(5, np.int64)
     bodies[:, RANK] = first
-    award(0, peak, worth, count, bodies, holder, won)
+    award(0, 5, peak, worth, count, bodies, holder, won)
     assert {u: int(peak[u, 0, won[u]]) for u in range(5) if won[u] < count[u, 0]} == plain
     assert {int(holder[i]): i for i in range(5) if holder[i] >= 0} == plain
 
@@ -250,11 +280,11 @@ def test_people_of_few_joints_share_nothing(lizard):
 
 def test_fields_are_added_and_taken_away_again(lizard):
     known = evidence(lizard, two_bodies(), STARTS, limbs=[(2, 8, 0.5), (8, 10, 0.25), (9, 10, 0.125)])
-    fields, links = np.zeros(12, np.float32), (known["begin"], known["other"], known["field"])
-    add_fields(RIGHT[0], *links, 1.0, fields)
-    assert fields[[2, 8, 9, 10]].tolist() == [0.5, 0.75, 0.125, 0.25]
-    add_fields(RIGHT[0], *links, -1.0, fields)
-    assert not fields.any()
+    made, links, slot = np.zeros((bids.TAGS, 12), np.float32), (known["begin"], known["other"]), np.arange(12)
+    add_fields(RIGHT[0], *links, known["field"], slot, made)
+    assert made[bids.FIELDS, [2, 8, 9, 10]].tolist() == [0.5, 0.75, 0.125, 0.25]
+    forget_fields(RIGHT[0], *links, slot, made)
+    assert not made.any()
 
 
 def test_a_wrong_join_is_mended(lizard, drawn):

@@ -5,9 +5,11 @@ import pytest
 
 from bottomup.core import COCO17, Skeleton
 from bottomup.grouping import group
+from bottomup.grouping.compile import callable_part
 from bottomup.grouping.fill import LEAST, best_cell, fill_joints, towards_higher
 from bottomup.grouping.tables import tables_of
 
+best_cell, towards_higher = callable_part(best_cell), callable_part(towards_higher)
 SKELETON = COCO17.with_shipped_prior()
 TABLES = tables_of(SKELETON)
 WRIST = COCO17.joints.index("left_wrist")

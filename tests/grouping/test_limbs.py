@@ -3,10 +3,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bottomup.grouping.limbs import ASIDE, bilinear, find_limbs, limb_integral, may_be_limbs, pair_strength, within
+from bottomup.grouping.compile import callable_part
+from bottomup.grouping.likeness import agreement, tag_gap
+from bottomup.grouping.limbs import (
+    ASIDE,
+    find_limbs,
+    limb_integral,
+    may_be_limbs,
+    pair_strength,
+    weigh_limbs,
+    within,
+)
+
+find_limbs, limb_integral, may_be_limbs = map(callable_part, (find_limbs, limb_integral, may_be_limbs))
+pair_strength, within, weigh_limbs = map(callable_part, (pair_strength, within, weigh_limbs))
+agreement, tag_gap = callable_part(agreement), callable_part(tag_gap)
 
 GRID = 8192  # peaks lie on a grid of so many steps a cell
-anywhere = st.integers(-GRID, 30 * GRID).map(lambda steps: steps / GRID)
 column = st.one_of(st.integers(0, 29 * GRID), st.integers(0, 29 * 2).map(lambda halves: halves * GRID // 2)).map(
     lambda steps: steps / GRID
 )
@@ -18,19 +31,6 @@ RULES = (2.0, 0.3, 0.08, 0.7)  # reach, score of short limbs, level of agreement
 
 def noise(seed=0, h=24, w=30):
     return np.random.default_rng(seed).uniform(-1, 1, (2, h, w)).astype(np.float32)
-
-
-def plain_value(plane, x, y):
-    """Reference: bilinear interpolation of the plane continued by its border."""
-    h, w = plane.shape
-    x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
-    x0, y0 = int(np.floor(x)), int(np.floor(y))
-    total = 0.0
-    for yy, wy in ((y0, 1 - (y - y0)), (y0 + 1, y - y0)):
-        for xx, wx in ((x0, 1 - (x - x0)), (x0 + 1, x - x0)):
-            if wx * wy > 0:
-                total += wx * wy * float(plane[yy, xx])
-    return total
 
 
 def plain_integral(field, a, b, agrees, share):
@@ -54,18 +54,6 @@ def plain_integral(field, a, b, agrees, share):
 
 def even_field(dx, dy, h=20, w=40):
     return np.broadcast_to(np.array([dx, dy], np.float32)[:, None, None], (2, h, w)).copy()
-
-
-@given(anywhere, anywhere)
-def test_bilinear_values_are_those_of_the_reference(x, y):
-    plane = noise()[0]
-    assert bilinear(plane, x, y) == pytest.approx(plain_value(plane, x, y), abs=1e-6)
-
-
-@given(anywhere, anywhere)
-def test_bilinear_values_mirror_exactly(x, y):
-    plane = noise()[0]
-    assert bilinear(plane, x, y) == bilinear(plane[:, ::-1].copy(), plane.shape[1] - 1 - x, y)
 
 
 @given(column, row, column, row, st.integers(0, 20))
@@ -127,7 +115,7 @@ def test_fields_that_are_no_numbers_are_told(value):
     field[0, 5, 9] = value
     assert not np.isfinite(pair_strength(*field, 5, 5, 25, 5, *RULES))
     spot, pafs = np.array([(5.0, 25), (5, 5), (1, 1)]), field[None]
-    room = np.empty((4, 2), np.int64), np.empty(4)
+    room = np.empty((2, 2)), np.empty(2, np.int64), np.empty((4, 2), np.int64), np.empty(4)
     assert find_limbs(spot, np.array([0, 1, 2]), pafs, np.array([[0, 1]]), 2.0, 0.3, 0.1, 0.08, 0.7, *room) == -1
 
 
@@ -146,7 +134,8 @@ def test_candidates_are_all_pairs_that_score_and_the_number_says_if_there_was_ro
 
     def find(room):
         pair, strength = np.full((room, 2), -1), np.zeros(room)
-        return find_limbs(spot, start, pafs, limbs, 2.0, 0.3, 0.1, 0.08, 0.7, pair, strength), pair, strength
+        work = np.empty((2, 5)), np.empty(5, np.int64)
+        return find_limbs(spot, start, pafs, limbs, 2.0, 0.3, 0.1, 0.08, 0.7, *work, pair, strength), pair, strength
 
     count, pair, strength = find(8)
     assert count == 4 and pair[:4].tolist() == [[0, 2], [0, 3], [1, 2], [1, 3]]
@@ -154,3 +143,18 @@ def test_candidates_are_all_pairs_that_score_and_the_number_says_if_there_was_ro
     np.testing.assert_allclose(strength[:4], [1, slope, slope, 1], atol=1e-4)
     count, pair, _ = find(1)
     assert count == 4 and pair.tolist() == [[0, 2]]
+
+
+def test_the_gap_of_tags_does_not_depend_on_how_often_they_are_given():
+    one, two = np.array([[0.0], [0.4]]), np.array([[0.0, 0.0], [0.4, 0.4]])
+    assert tag_gap(one, 0, one, 1) == pytest.approx(0.16) == pytest.approx(tag_gap(two, 0, two, 1))
+
+
+def test_agreement_falls_with_the_gap_and_is_bounded():
+    assert agreement(0.0) == 1 and agreement(0.5) == 0 and agreement(1e9) == -3
+
+
+def test_limbs_between_like_tags_win():
+    strength, tag = np.array([0.5, 0.5]), np.array([[0.0], [0.1], [1.5]])
+    weigh_limbs(np.array([[0, 1], [0, 2]]), strength, 2, tag, 0.1)
+    assert strength[0] == pytest.approx(0.598) and strength[1] == pytest.approx(0.2)

@@ -6,8 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bottomup.grouping.peaks import find_peaks, sweep_plane, thin_peaks, tops_of_plane
+from bottomup.grouping.compile import callable_part
+from bottomup.grouping.peaks import find_peaks, thin_peaks, tops_of_plane
+from bottomup.grouping.sweep import BLOCK, CHUNK, sweep_plane
 
+sweep_plane, thin_peaks, tops_of_plane = map(callable_part, (sweep_plane, thin_peaks, tops_of_plane))
 coarse = arrays(
     np.float32, st.tuples(st.integers(1, 9), st.integers(1, 11)), elements=st.sampled_from([0, 0.25, 0.5, 0.75])
 )
@@ -18,11 +21,17 @@ def bits_of(maps):
     return maps.view(np.int32).reshape(*maps.shape[:-2], -1)
 
 
+def crests():
+    """Bytes, and the same eight in one."""
+    eights = np.empty(CHUNK // 8, np.uint64)
+    return eights.view(np.uint8), eights
+
+
 def tops_of(plane, low=0.1, widest=50):
     plane = np.ascontiguousarray(plane, np.float32)
     cells, boxes = np.empty(plane.size, np.int64), np.empty((plane.size, 5), np.int64)
-    level = np.float32(low).view(np.int32)
-    return boxes[: tops_of_plane(plane, bits_of(plane), level, False, widest, cells, boxes, 0)]
+    level, room = np.float32(low).view(np.int32), np.empty((2, (2 * widest + 1) ** 2), np.int64)
+    return boxes[: tops_of_plane(plane, bits_of(plane), level, False, widest, cells, *crests(), room, boxes, 0)]
 
 
 def peaks_of(heat, sigma=2.0, least=0.1):
@@ -68,10 +77,18 @@ def test_the_vectorised_sweep_finds_what_the_plain_one_finds():
     assert found == plain_tops(plane, 0.5) and len(found) > 100
 
 
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+def test_a_cell_that_is_no_number_is_told_wherever_it_stands(value):
+    for at in (0, 63, 64, BLOCK - 1, BLOCK, 3 * BLOCK - 1, 3 * BLOCK + 16):
+        heat = np.zeros((1, 3, BLOCK + 7), np.float32)
+        heat.reshape(-1)[at] = value
+        assert np.isnan(find_peaks(heat, bits_of(heat), 2.0, 0.1, 1.5, 4.0)[2])
+
+
 def test_the_sweep_calls_the_first_of_equal_neighbours():
     plane = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], np.float32)
     cells = np.empty(8, np.int64)
-    assert sweep_plane(plane, bits_of(plane), np.float32(0.1).view(np.int32), False, cells) == 1
+    assert sweep_plane(plane, bits_of(plane), np.float32(0.1).view(np.int32), False, cells, *crests()) == 1
     assert cells[0] == 5
 
 
@@ -100,8 +117,8 @@ def test_where_peaks_are_sharp_shoulders_are_swept_up_too(size):
     for levels in (None, 6):
         plane = rng.random(size).astype(np.float32)
         plane = plane if levels is None else np.round(plane * levels) / np.float32(levels)
-        low, cells = np.float32(0.3).view(np.int32), np.empty((2, plane.size), np.int64)
-        plain, sharp = (cells[s, : sweep_plane(plane, bits_of(plane), low, bool(s), cells[s])].tolist() for s in (0, 1))
+        known, cells = (plane, bits_of(plane), np.float32(0.3).view(np.int32)), np.empty((2, plane.size), np.int64)
+        plain, sharp = (cells[s, : sweep_plane(*known, bool(s), cells[s], *crests())].tolist() for s in (0, 1))
         assert sharp == sorted({*plain, *shoulders_of(plane, 0.3)})
         assert size != (40, 57) or levels or len(sharp) > len(plain)
 
@@ -217,3 +234,9 @@ def test_there_is_no_limit_to_peaks():
     heat[:, ::4, ::4] = 0.9
     peaks, start = peaks_of(heat, sigma=0.5)
     assert start.tolist() == [0, 2500, 5000, 7500]
+
+
+def test_more_tops_than_there_is_room_for_are_all_found():
+    heat = np.zeros((40, 41, 41), np.float32)
+    heat[:, ::2, ::2] = 0.5  # as many as can be, in all planes
+    assert len(peaks_of(heat, 0.5)[0]) == 40 * 21 * 21

@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 
 from bottomup.grouping.bids import fields_of_peaks
+from bottomup.grouping.bodies import COLUMNS
+from bottomup.grouping.compile import callable_part
 from bottomup.grouping.score import limb_agreement, people_of_pieces, piece_score, sum_of_best
 
+fields_of_peaks, limb_agreement = callable_part(fields_of_peaks), callable_part(limb_agreement)
+piece_score, sum_of_best = callable_part(piece_score), callable_part(sum_of_best)
 SPOT = np.array([(1, 3, 5, 7), (2, 4, 6, 8), (0.9, 0.8, 0.7, 1.2)])
 RANK = np.array([1, 2, 3, 0])
 SIGMA = 1.5
@@ -18,10 +22,14 @@ def links(n, pairs):
 
 
 def people(member, fewest=1, best=3, least=0.9, spot=SPOT, rank=RANK, limbs=(), pairs=()):
-    limbs = np.array(limbs, np.int64).reshape(-1, 2)
-    return people_of_pieces(
-        spot, rank, SIGMA, 3.0, np.array(member), fewest, best, least, limbs, *links(spot.shape[1], pairs)
-    )
+    """Joints and scores of all people, shadows too."""
+    limbs, member = np.array(limbs, np.int64).reshape(-1, 2), np.array(member)
+    n, K = member.shape
+    room = np.empty(K + COLUMNS), np.empty(n), np.empty((4, n + 1), np.int64), np.empty((n, 4))
+    joints, scores = np.empty((n, K, 3), np.float32), np.empty(n, np.float32)
+    known = (spot, rank, SIGMA, 3.0, member, fewest, best, least, limbs, *links(spot.shape[1], pairs))
+    P = people_of_pieces(*known, np.arange(K), 2.0, 0.1, *room, joints, scores)
+    return joints[:P], scores[:P]
 
 
 def test_a_perfect_person_scores_one_and_fewer_joints_less():

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from bottomup.core import COCO17
-from bottomup.grouping.shadows import boxes_of, is_shadow, without_shadows
+from bottomup.grouping.compile import callable_part
+from bottomup.grouping.shadows import drop_shadows, is_shadow, write_boxes
+
+drop_shadows, is_shadow, write_boxes = map(callable_part, (drop_shadows, is_shadow, write_boxes))
 
 MIRROR = np.array(COCO17.mirror)
 
@@ -16,7 +19,18 @@ def somebody(x: float = 0.0, seed: int = 0) -> np.ndarray:
 
 
 def kept(*people: np.ndarray, share: float = 0.5, reach: float = 0.07) -> list[int]:
-    return without_shadows(np.stack(people), MIRROR, share, reach).tolist()
+    """The numbers of those who are no shadows."""
+    joints, scores = np.stack(people), np.arange(len(people), dtype=np.float32)
+    P = drop_shadows(joints, scores, len(people), MIRROR, share, reach, np.empty((len(people), 4)))
+    for p in range(P):
+        assert np.array_equal(joints[p], people[int(scores[p])])
+    return scores[:P].tolist()
+
+
+def boxes_of(joints: np.ndarray) -> np.ndarray:
+    boxes = np.empty((len(joints), 4))
+    write_boxes(joints, len(joints), boxes)
+    return boxes
 
 
 def reference(a: np.ndarray, b: np.ndarray, share: float, reach: float) -> bool:
@@ -54,6 +68,10 @@ def test_somebody_else_in_the_same_place_is_no_shadow() -> None:
     assert kept(somebody(), somebody(seed=1)) == [0, 1]
 
 
+def test_who_comes_after_a_shadow_moves_up() -> None:
+    assert kept(somebody(), somebody() + np.float32([1, 1, 0]), somebody(200)) == [0, 2]
+
+
 def test_a_small_person_before_a_large_one_stays() -> None:
     small = somebody(20, seed=2) * np.float32([0.3, 0.3, 1])
     assert kept(somebody(), small) == [0, 1]
@@ -66,7 +84,8 @@ def test_boxes_hold_the_joints_found() -> None:
 
 
 def test_nobody_has_no_shadows() -> None:
-    assert without_shadows(np.zeros((0, 17, 3), np.float32), MIRROR, 0.5, 0.07).shape == (0,)
+    nobody = np.zeros((0, 17, 3), np.float32), np.zeros(0, np.float32)
+    assert drop_shadows(*nobody, 0, MIRROR, 0.5, 0.07, np.empty((0, 4))) == 0
 
 
 @pytest.mark.parametrize("seed", range(20))

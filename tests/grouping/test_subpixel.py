@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bottomup.grouping.compile import callable_part
 from bottomup.grouping.peaks import find_peaks, tops_of_plane
 from bottomup.grouping.subpixel import (
     UNKNOWN_SPREAD,
@@ -17,6 +18,11 @@ from bottomup.grouping.subpixel import (
     spread_of_peaks,
     vertex,
 )
+
+tops_of_plane, edge_offset, fall_length = map(callable_part, (tops_of_plane, edge_offset, fall_length))
+line_sum, place_along, vertex = map(callable_part, (line_sum, place_along, vertex))
+spread_of_peaks, parabola_around = callable_part(spread_of_peaks), callable_part(parabola_around)
+place_sharp = callable_part(place_sharp)
 
 
 def gaussian(size, x, y, sigma, height=1.0):
@@ -160,8 +166,11 @@ def test_the_spread_is_measured_on_clean_peaks(sigma):
     boxes, cells, start = np.empty((4096, 5), np.int64), np.empty(4096, np.int64), [0]
     for plane in heat:
         bits = plane.view(np.int32).reshape(-1)
-        start.append(tops_of_plane(plane, bits, np.float32(0.1).view(np.int32), False, 9, cells, boxes, start[-1]))
-    assert spread_of_peaks(flat, 64, 64, boxes[: start[-1]], np.array(start)) == pytest.approx(sigma, rel=0.1)
+        crests, flood = np.empty(8, np.uint64), np.empty((2, 361), np.int64)
+        known = (plane, bits, np.float32(0.1).view(np.int32), False, 9, cells, crests.view(np.uint8), crests, flood)
+        start.append(tops_of_plane(*known, boxes, start[-1]))
+    room = np.empty(4096), np.empty((4, 4097), np.int64)
+    assert spread_of_peaks(flat, 64, 64, boxes, np.array(start), *room) == pytest.approx(sigma, rel=0.1)
 
 
 def test_without_a_clean_peak_the_spread_is_the_default():

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bottomup.grouping.assembly import single_pieces
+from bottomup.grouping.compile import callable_part
 from bottomup.grouping.tags import (
-    agreement,
+    bilinear,
     extent,
     find_like_tags,
     join_by_tags,
@@ -13,9 +14,14 @@ from bottomup.grouping.tags import (
     peak_distance,
     read_any_tags,
     read_tags,
-    tag_gap,
-    weigh_limbs,
+    room_for_tags,
 )
+
+bilinear, extent, find_like_tags = map(callable_part, (bilinear, extent, find_like_tags))
+mean_tags, peak_distance, single_pieces = map(callable_part, (mean_tags, peak_distance, single_pieces))
+
+
+anywhere = st.integers(-8192, 30 * 8192).map(lambda steps: steps / 8192)  # as peaks lie on the grid
 
 
 def columns(peaks):
@@ -38,36 +44,51 @@ def joined(peaks, start, tag, limit=1.0, reach=1.5):
     start, tag = np.array(start), np.array(tag, np.float64).reshape(len(peaks), -1)
     rank = np.arange(len(peaks))
     member, owner = singles(start)
-    pair, value, found = find_like_tags(columns(peaks), start, tag, owner, member, rank, 2.0, limit, 0.15, 0.5, 0.25)
-    join_by_tags(pair, value, found, columns(peaks), tag, rank, limit, reach, member, owner)
+    room = room_for_tags(len(peaks), len(start) - 1, tag.shape[1])
+    join_by_tags(columns(peaks), start, rank, tag, 2.0, limit, 0.15, 0.5, 0.25, reach, *room, member, owner)
     return sorted(sorted(int(i) for i in m if i >= 0) for m in member if (m >= 0).any())
+
+
+def noise(seed=0, h=24, w=30):
+    return np.random.default_rng(seed).uniform(-1, 1, (2, h, w)).astype(np.float32)
+
+
+def plain_value(plane, x, y):
+    """Reference: bilinear interpolation of the plane continued by its border."""
+    h, w = plane.shape
+    x, y = np.clip(x, 0, w - 1), np.clip(y, 0, h - 1)
+    x0, y0 = int(np.floor(x)), int(np.floor(y))
+    total = 0.0
+    for yy, wy in ((y0, 1 - (y - y0)), (y0 + 1, y - y0)):
+        for xx, wx in ((x0, 1 - (x - x0)), (x0 + 1, x - x0)):
+            if wx * wy > 0:
+                total += wx * wy * float(plane[yy, xx])
+    return total
+
+
+@given(anywhere, anywhere)
+def test_bilinear_values_are_those_of_the_reference(x, y):
+    plane = noise()[0]
+    assert bilinear(plane, x, y) == pytest.approx(plain_value(plane, x, y), abs=1e-6)
+
+
+@given(anywhere, anywhere)
+def test_bilinear_values_mirror_exactly(x, y):
+    plane = noise()[0]
+    assert bilinear(plane, x, y) == bilinear(plane[:, ::-1].copy(), plane.shape[1] - 1 - x, y)
 
 
 def test_a_tag_is_read_at_its_own_joint_between_the_cells():
     tags = np.zeros((2, 2, 8, 9), np.float32)
     tags[0, 0], tags[0, 1], tags[1, 1] = 7, np.arange(9), 3
     peaks = np.array([(2, 2, 1), (3.5, 4, 1), (-0.4, 0, 1)], np.float32)
-    assert read_tags(tags, columns(peaks), np.array([0, 1, 3])).tolist() == [[7, 0], [3.5, 3], [0, 3]]
-
-
-def test_the_gap_of_tags_does_not_depend_on_how_often_they_are_given():
-    one, two = np.array([[0.0], [0.4]]), np.array([[0.0, 0.0], [0.4, 0.4]])
-    assert tag_gap(one, 0, one, 1) == pytest.approx(0.16) == pytest.approx(tag_gap(two, 0, two, 1))
-
-
-def test_agreement_falls_with_the_gap_and_is_bounded():
-    assert agreement(0.0) == 1 and agreement(0.5) == 0 and agreement(1e9) == -3
-
-
-def test_limbs_between_like_tags_win():
-    strength, tag = np.array([0.5, 0.5]), np.array([[0.0], [0.1], [1.5]])
-    weigh_limbs(np.array([[0, 1], [0, 2]]), strength, 2, tag, 0.1)
-    assert strength[0] == pytest.approx(0.598) and strength[1] == pytest.approx(0.2)
+    assert read_any_tags(tags, columns(peaks), np.array([0, 1, 3])).tolist() == [[7, 0], [3.5, 3], [0, 3]]
 
 
 def test_a_piece_has_the_mean_tag_and_the_extent_of_its_peaks():
     member, tag = np.array([[0, 2], [-1, 1], [-1, -1]]), np.array([[1.0], [5.0], [2.0]])
-    count, mean = mean_tags(member, tag)
+    count, mean = np.empty(3, np.int64), np.empty((3, 1))
+    mean_tags(member, tag, count, mean)
     assert count.tolist() == [2, 1, 0] and mean.tolist() == [[1.5], [5], [0]]
     peaks = np.array([(0, 0, 1), (9, 9, 1), (3, 4, 1)], np.float32)
     assert extent(member, 0, columns(peaks)) == 5 and extent(member, 1, columns(peaks)) == 0
@@ -81,7 +102,9 @@ def test_each_peak_finds_its_best_partners_as_by_comparing_all_with_all(rows):
     start, n = np.searchsorted(kind, np.arange(4)), len(rows)
     member, owner = singles(start)
     peaks = np.array([(3 * i, i, score) for i, (_, _, score) in enumerate(rows)], np.float32)
-    pair, _, found = find_like_tags(columns(peaks), start, tag, owner, member, np.arange(n), 2.0, 1.0, 0.1, 0.3, 0.25)
+    mean, along, whole, best, worth, pair, value, _ = room_for_tags(n, 3, 2)
+    known = (np.ones(n, np.int64), tag, along, whole, best, worth, pair, value, member, owner)
+    found = find_like_tags(columns(peaks), start, np.arange(n), 2.0, 1.0, 0.1, 0.3, 0.25, *known)
     plain = set()
     for i in range(n):
         worth = {}
@@ -141,5 +164,7 @@ def test_tags_of_any_memory_layout_are_read_alike(change):
     strided = np.ascontiguousarray(tags.transpose(0, 3, 2, 1)).transpose(0, 3, 2, 1)
     given = {"as it is": tags, "strided": strided, "double": tags.astype(float), "half": tags.astype(np.float16)}
     found = read_any_tags(given[change], columns(peaks), start)
-    assert np.array_equal(found, read_tags(tags, columns(peaks), start)) and found.flags.c_contiguous
+    expected = np.empty((7, 2))
+    read_tags(tags, columns(peaks), start, expected)
+    assert np.array_equal(found, expected) and found.flags.c_contiguous
     assert read_any_tags(given[change], columns(peaks[:0]), np.zeros(4, int)).shape == (0, 2)
