@@ -21,6 +21,7 @@ from bottomup.grouping.matching import sort_best_first
 from bottomup.grouping.shadows import drop_shadows
 
 SHRINK = 0.5  # of all joints: how many joints of score 0 are added before the mean is taken
+SURE = 0.9  # mean score from which fewer joints than people have otherwise are somebody
 SMALL = 6.0  # times the spread of a peak: a person much smaller than this is not placed well
 
 
@@ -60,15 +61,16 @@ def sum_of_best(scores: np.ndarray, count: int) -> float:
 def piece_score(person: np.ndarray, spot: np.ndarray, fewest: int, best: int, least: float, each: np.ndarray) -> float:
     """Score of a piece (K,) but for the fields, 0 if it is no person.
 
-    A person has `fewest` joints or more, and the scores of the best `best` of them add up to `least` or more: of few
-    joints all must be sure. each: (K,) room to work in."""
+    A person has `fewest` joints or more, and the scores of the best `best` of them add up to `least` or more; fewer
+    than `best` do if all are `SURE`. each: (K,) room to work in."""
     K, count, total = len(person), 0, 0.0
     for k in range(K):
         i = person[k]
         each[k] = min(spot[2, i], 1.0) if i >= 0 else 0.0
         count += i >= 0
         total += each[k]
-    if count < fewest or total < least or sum_of_best(each, best) < least:
+    few_and_sure = count < best and total >= SURE * count
+    if count < fewest or not (few_and_sure or (total >= least and sum_of_best(each, best) >= least)):
         return 0.0
     return (1 + SHRINK) * total / (count + SHRINK * K)
 

@@ -66,6 +66,10 @@ def test_few_or_weak_joints_are_nobody_but_few_sure_ones_are_somebody():
     assert len(people([[0, 1, 2, 3]], least=2.5)[0]) == 1  # the best three count, none for more than 1
     assert len(people([[0, 1, -1, -1]])[0]) == len(people([[3, -1, -1, -1]])[0]) == 1
     assert len(people([[0, 1, -1, -1]], fewest=3)[0]) == 0
+    sure, doubtful = np.array([[1.0] * 4, [1.0] * 4, [0.95] * 4]), np.array([[1.0] * 4, [1.0] * 4, [0.85] * 4])
+    assert len(people([[0, -1, -1, -1]], least=1.2, spot=sure)[0]) == 1  # one joint, but as sure as can be
+    assert len(people([[0, -1, -1, -1]], least=1.2, spot=doubtful)[0]) == 0
+    assert len(people([[0, 1, -1, -1]], least=1.2, spot=doubtful)[0]) == 1
 
 
 def test_the_best_person_comes_first_and_equal_ones_by_their_best_peak():
