@@ -20,7 +20,7 @@ F = np.float32
 HEIGHT_WEIGHT = F(0.3)  # of the peak's score
 PLACE_WEIGHT, PLACE_USUAL, PLACE_WORST = F(0.2), F(1.5), F(-6.0)  # of the log density, what is added, its least
 TAG_WEIGHT, TAG_WORST = F(0.25), F(-3)  # of the agreement of tags, its least
-LIMB_DUE = 0.25  # of the field that a limb between two true joints has at least
+LIMB_DUE, LIMB_DUE_ALONE = 0.25, 0.35  # of the field of a true limb: what it has at least; the same without tags
 U2, U3, U4, U5, U6, TOLD = (np.uint64(z) for z in (2, 3, 4, 5, 6, LANES_TOLD))  # unsigned: no wrap-around test
 LEAST, SHARE = -0.2, 0.45  # lowest bid; lowest bid for a peak that another holds
 

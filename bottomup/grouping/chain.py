@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bottomup.grouping.assembly import begin_pieces, room_for_pieces
-from bottomup.grouping.bids import LIMB_DUE
+from bottomup.grouping.bids import LIMB_DUE, LIMB_DUE_ALONE
 from bottomup.grouping.doubles import without_doubles
 from bottomup.grouping.exchange import exchange_joints, room_for_bids
 from bottomup.grouping.fill import fill_joints
@@ -103,7 +103,7 @@ def people_of_peaks(
     fewest = min(rules.person_joints, K)
     if with_prior or (pafs is not None and tags is not None):  # one evidence alone would only repeat itself
         body = (peaks.middle, tables.expect, tables.square, tables.beside)
-        due = LIMB_DUE if pafs is not None else 0.0  # no fields, so none are due
+        due = 0.0 if pafs is None else LIMB_DUE_ALONE if tags is None else LIMB_DUE
         work = room(room_for_bids, n, K, peaks.tag.shape[1], tables.expect.shape[1], fewest)
         exchange_joints(*peaks[:4], *body, *fields, due, rules.sweeps, fewest, with_prior, *work, pieces.member)
     return _people_of(peaks, pieces, fields, tables, rules, fewest, pafs is not None)
