@@ -47,7 +47,7 @@ class CpnMobile(PoseNetwork):
         return [*enlarged, finest, refined]
 
     @property
-    def last(self) -> nn.Module:
+    def last_layer(self) -> nn.Module:
         """The answer's convolution."""
         return self.answers[-1]
 

@@ -132,7 +132,7 @@ class MspafMobile(PoseNetwork):
         return [self.answers[0](fused[0]), last] if self.supervised else [last]
 
     @property
-    def last(self) -> nn.Module:
+    def last_layer(self) -> nn.Module:
         """The answer's convolution."""
         return self.answers[-1]
 

@@ -49,7 +49,7 @@ class PoseNetwork(Network):
     stride: int = 4
 
     @property
-    def last(self) -> nn.Module | None:
+    def last_layer(self) -> nn.Module | None:
         """The layer whose output is the answer's head as it is, None where a network has none that stands alone."""
         return None
 

@@ -55,7 +55,7 @@ def write_model(network: Any, example: Tensor, path: str | Path, kind: str) -> t
 
 def _exported(network: nn.Module, example: Tensor, precision: str) -> tuple[nn.Module, Reading]:
     """What is converted and how its arrays are read; in bfloat16 without the last layer, if it stands alone."""
-    if precision != "float32" and getattr(network, "last", None) is not None:
+    if precision != "float32" and getattr(network, "last_layer", None) is not None:
         return AllButLast(network).eval(), LastInTorch(network)
     form = Form.of(network(example)[-1])
     return FlatMaps(network, form).eval(), form

@@ -58,11 +58,11 @@ class FlatMaps(nn.Module):
 
 
 class AllButLast(nn.Module):
-    """images (B, 3, H, W) -> (features,): what the `last` layer of a pose network takes."""
+    """images (B, 3, H, W) -> (features,): what the `last_layer` of a pose network takes."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
-        name = next(name for name, module in network.named_modules() if module is network.last)
+        name = next(name for name, module in network.named_modules() if module is network.last_layer)
         self.network = copy.deepcopy(network)
         self.network.set_submodule(name, nn.Identity())
 
@@ -83,7 +83,7 @@ class LastInTorch:
     def maps(self, arrays: Sequence[Tensor]) -> Maps:
         """The arrays as maps."""
         with torch.inference_mode():
-            maps: Maps = self.network.read([self.network.last(arrays[0])])[-1]
+            maps: Maps = self.network.read([self.network.last_layer(arrays[0])])[-1]
         return maps
 
 

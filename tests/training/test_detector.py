@@ -103,7 +103,7 @@ def test_a_picture_of_nobody_is_a_lesson_too(labels):
     [
         ("topdown", {"name": "cpn_mobile", "widths": [8, 8, 8]}),
         ("detector", {"name": "detector_mobile", "width": 8}),
-        ("keypoint_rcnn", {"name": "keypoint_rcnn", "depth": 18, "width": 8}),
+        pytest.param("keypoint_rcnn", {"name": "keypoint_rcnn", "depth": 18, "width": 8}, marks=pytest.mark.slow),
     ],
 )
 def test_the_same_loop_trains_resumes_and_writes_all_methods(labels, tmp_path, method, network, monkeypatch):

@@ -131,6 +131,7 @@ network = train(settings(folder / "out", folder / "people.json", save_every=4), 
 """
 
 
+@pytest.mark.slow
 def test_the_elastic_agent_restarts_a_killed_run_and_it_ends_with_the_same_bytes(folder: Path, tmp_path) -> None:
     """Killed at step 6, its leader at that; the last snapshot is of step 4."""
     write_set(tmp_path)
