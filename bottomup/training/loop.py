@@ -64,7 +64,6 @@ def train(settings: TrainSettings, log: Log | None = None, judge: Judge | None =
     if settings.threads:
         torch.set_num_threads(settings.threads)
     group = join_group(device)
-    torch.backends.cudnn.benchmark = True  # crops of a phase are all of one size
     torch.set_flush_denormal(True)  # gradients fade into numbers that a CPU computes with ten times as slowly
     run, task = prepared(settings, device, group)
     with noticed_termination() as told_to_stop:

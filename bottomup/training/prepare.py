@@ -106,8 +106,8 @@ def optimisers(network: nn.Module, settings: TrainSettings, group: Group) -> lis
     adam = torch.optim.AdamW(others)
     if not kernels:
         return [adam]
-    exact = torch.bfloat16 if settings.bf16 else torch.float32
-    return [adam, Muon(kernels, decay=chosen.decay, group=group, arithmetic=exact)]
+    arithmetic = torch.bfloat16 if settings.bf16 else torch.float32
+    return [adam, Muon(kernels, decay=chosen.decay, group=group, arithmetic=arithmetic)]
 
 
 def is_kernel(name: str, p: nn.Parameter) -> bool:
