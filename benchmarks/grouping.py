@@ -217,11 +217,12 @@ def drawn_times(curves: dict[str, dict[int, list[tuple[float, float]]]]) -> str:
 
 
 def seconds(scenes: list[Any], *runs: Callable[[Any], np.ndarray]) -> list[float]:
-    """Median CPU seconds of each function, which take turns on the scenes; the first round warms up."""
+    """Median CPU seconds of each function, which take turns on all scenes, so that nobody finds a scene's maps still in
+    the processor's cache because another has just read them; the first round warms up."""
     times: list[list[float]] = [[] for _ in runs]
     for turn in range(ROUNDS + 1):
-        for scene in scenes:
-            for run, spent in zip(runs, times, strict=True):
+        for run, spent in zip(runs, times, strict=True):
+            for scene in scenes:
                 begin = time.thread_time()
                 run(scene)
                 if turn:
