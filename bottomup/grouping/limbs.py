@@ -122,7 +122,7 @@ def may_be_limbs(
 def read_ahead(fx: np.ndarray, fy: np.ndarray) -> float:
     """Reads one cell a line of memory of a field's planes (h, w), in order, so that they lie near for looks at random
     places: several times as quick as if each look waited for its own. Gives the sum, which stands for the reading."""
-    total = np.float32(0)
+    total = 0.0
     for row in range(len(fx)):
         for column in range(0, fx.shape[1], LINE):
             total += fx[row, column] + fy[row, column]

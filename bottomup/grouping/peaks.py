@@ -8,6 +8,7 @@ mirrored peaks.
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def tops_of_plane(
     plane: np.ndarray,
     bits: np.ndarray,
     low: np.int32,
-    sharp: bool,
+    sharp: None | bool,
     widest: int,
     cells: np.ndarray,
     crest: np.ndarray,
@@ -141,6 +142,7 @@ def place_tops(
     first: int,
     last: int,
     sigma: float,
+    sharp: None | bool,
     radius: float,
     keep: np.ndarray,
     peaks: np.ndarray,
@@ -154,7 +156,7 @@ def place_tops(
     thin_peaks(peaks, boxes, first, last, radius, w, keep)
     for i in range(first, last):
         if keep[i - first]:
-            place_peak(flat, h, w, boxes, i, sigma, peaks, n)
+            place_peak(flat, h, w, boxes, i, sigma, sharp, peaks, n)
             n += 1
     return n
 
@@ -165,21 +167,24 @@ def place_all(
     h: int,
     w: int,
     sigma: float,
+    sharp: None | bool,
     apart: float,
     start: np.ndarray,
     begin: np.ndarray,
     keep: np.ndarray,
     boxes: np.ndarray,
     peaks: np.ndarray,
-    spread: np.ndarray,
-    order: np.ndarray,
+    spread: None | np.ndarray,
+    order: None | np.ndarray,
 ) -> float:
     """Writes the peaks of all tops in `boxes`, sorted by joint, and where each joint's begin; gives sigma, measured
-    where it is 0. flat: (K, h w). The others are those of `peaks_of_maps`."""
-    width = sigma if sigma > 0 else spread_of_peaks(flat, h, w, boxes, begin, spread, order)
+    if there is room for that. flat: (K, h w). The others are those of `peaks_of_maps`."""
+    width = sigma
+    if spread is not None and order is not None:
+        width = spread_of_peaks(flat, h, w, boxes, begin, spread, order)
     for k in range(len(flat)):
         start[k + 1] = place_tops(
-            flat[k], h, w, boxes, begin[k], begin[k + 1], width, apart * width, keep, peaks, start[k]
+            flat[k], h, w, boxes, begin[k], begin[k + 1], width, sharp, apart * width, keep, peaks, start[k]
         )
     return width
 
@@ -190,7 +195,7 @@ def peaks_of_maps(
     bits: np.ndarray,
     sigma: float,
     low: int,
-    sharp: bool,
+    sharp: None | bool,
     apart: float,
     widest: int,
     start: np.ndarray,
@@ -202,15 +207,16 @@ def peaks_of_maps(
     keep: np.ndarray,
     boxes: np.ndarray,
     peaks: np.ndarray,
-    spread: np.ndarray,
-    order: np.ndarray,
+    spread: None | np.ndarray,
+    order: None | np.ndarray,
 ) -> float:
     """Writes peaks (n, 3), sorted by joint, where each joint's begin, start (K + 1,); gives sigma, NaN where a cell is
     not finite, -1 where `boxes` has too little room.
 
-    heat, bits, sigma, apart: see `find_peaks`. low: the bits of the lowest peak. sharp: whether shoulders count.
-    widest: of a flat top, in cells. begin: as start, of the tops. The others are room to work in, see `room_for_sweeps`
-    and `room_for_peaks`."""
+    heat, bits, sigma, apart: see `find_peaks`. low: the bits of the lowest peak. sharp: True, so that shoulders count,
+    or None. widest: of a flat top, in cells. begin: as start, of the tops. The others are room to work in, see
+    `room_for_sweeps` and `room_for_peaks`; spread, order: None where sigma is known. What is not needed is not
+    compiled either."""
     K, h, w = heat.shape
     flat = heat.reshape(K, h * w)
     n: int = np.int64(0)  # type: ignore[assignment]
@@ -222,7 +228,7 @@ def peaks_of_maps(
         if n < 0:
             return np.nan
         begin[k + 1] = n
-    return place_all(flat, h, w, sigma, apart, start, begin, keep, boxes, peaks, spread, order)
+    return place_all(flat, h, w, sigma, sharp, apart, start, begin, keep, boxes, peaks, spread, order)
 
 
 @jit
@@ -231,6 +237,7 @@ def peaks_of_crests(
     crests: np.ndarray,
     joint: np.ndarray,
     sigma: float,
+    sharp: None | bool,
     apart: float,
     widest: int,
     start: np.ndarray,
@@ -239,15 +246,16 @@ def peaks_of_crests(
     keep: np.ndarray,
     boxes: np.ndarray,
     peaks: np.ndarray,
-    spread: np.ndarray,
-    order: np.ndarray,
+    spread: None | np.ndarray,
+    order: None | np.ndarray,
 ) -> float:
     """As `peaks_of_maps`, where the crests (m,) are known, and where each joint's begin, joint (K + 1,)."""
     K, h, w = heat.shape
     start[0], begin[0] = 0, 0
     for k in range(K):
         begin[k + 1] = tops_of_crests(heat[k], crests[joint[k] : joint[k + 1]], widest, flood, boxes, begin[k])
-    return place_all(heat.reshape(K, h * w), h, w, sigma, apart, start, begin, keep, boxes, peaks, spread, order)
+    flat = heat.reshape(K, h * w)
+    return place_all(flat, h, w, sigma, sharp, apart, start, begin, keep, boxes, peaks, spread, order)
 
 
 def find_peaks(
@@ -259,16 +267,16 @@ def find_peaks(
     measured where it is 0; shoulders count only if it is given. low: lowest peak. apart, widest: see `Rules`. A score
     is the height of the gaussian through the cells around the top. Sigma is NaN where a cell is not finite."""
     K, h, w = heat.shape
-    sharp = 0 < sigma < SHARP
+    sharp = is_sharp(sigma)
     most = ((h + 1) // 2) * ((w + 1) // 2) * (2 if sharp else 1)  # a plane cannot have more crests, nor shoulders
     broad = widest_top(sigma, widest)
     start, begin = np.empty(K + 1, np.int64), np.empty(K + 1, np.int64)
     *crests, cells = room(room_for_sweeps, most)
     known = (heat, bits, sigma, bits_of_number(low), sharp, apart, broad, start, begin, *crests, cells[:most])
-    work = room(room_for_peaks, most + FEW, broad)
+    work = room(room_for_peaks, most + FEW, broad, sigma > 0)
     spread = peaks_of_maps(*known, *work)
     while spread == -1:
-        work = room(room_for_peaks, 2 * len(work[2]), broad)
+        work = room(room_for_peaks, 2 * len(work[2]), broad, sigma > 0)
         spread = peaks_of_maps(*known, *work)
     n = 0 if spread != spread else int(start[K])
     return work[3][:n].T.copy(), start, spread  # what is kept must not be given away
@@ -283,9 +291,14 @@ def find_peaks_among(
     joint's begin (K + 1,)."""
     K, broad = len(heat), widest_top(sigma, widest)
     start, first = np.empty(K + 1, np.int64), np.empty(K + 1, np.int64)
-    work = room(room_for_peaks, len(crests), broad)
-    spread = peaks_of_crests(heat, crests, begin, sigma, apart, broad, start, first, *work)
+    work = room(room_for_peaks, len(crests), broad, sigma > 0)
+    spread = peaks_of_crests(heat, crests, begin, sigma, is_sharp(sigma), apart, broad, start, first, *work)
     return work[3][: start[K]].T.copy(), start, spread
+
+
+def is_sharp(sigma: float) -> bool | None:
+    """True where peaks of this spread in cells are sharp, None where they are not or it is not known, 0."""
+    return True if 0 < sigma < SHARP else None
 
 
 def widest_top(sigma: float, widest: float) -> int:
@@ -293,12 +306,13 @@ def widest_top(sigma: float, widest: float) -> int:
     return max(3, int(widest * (sigma if sigma > 0 else GUESSED_SPREAD) + 0.5))
 
 
-def room_for_peaks(n: int, broad: int) -> tuple[np.ndarray, ...]:
+def room_for_peaks(n: int, broad: int, known: bool) -> tuple[Any, ...]:
     """What n tops in all are placed in, flat ones so many cells broad: `flood`, see `flat_top`; which stay; boxes,
-    peaks, spreads and the order of these."""
+    peaks, and, unless the spread is known, spreads and the order of these."""
     flood, keep = np.empty((2, (2 * broad + 1) ** 2), np.int64), np.empty(n, np.bool_)
     boxes, peaks = np.empty((n, 5), np.int64), np.empty((n, 3))
-    return flood, keep, boxes, peaks, np.empty(n), np.empty((4, n + 1), np.int64)
+    measured = (None, None) if known else (np.empty(n), np.empty((4, n + 1), np.int64))
+    return flood, keep, boxes, peaks, *measured
 
 
 @cache

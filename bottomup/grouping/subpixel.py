@@ -138,13 +138,23 @@ def place_sharp(flat: np.ndarray, at: int, x: int, y: int, w: int, peaks: np.nda
 
 @jit_part
 def place_peak(
-    flat: np.ndarray, h: int, w: int, boxes: np.ndarray, i: int, sigma: float, peaks: np.ndarray, n: int
+    flat: np.ndarray,
+    h: int,
+    w: int,
+    boxes: np.ndarray,
+    i: int,
+    sigma: float,
+    sharp: None | bool,
+    peaks: np.ndarray,
+    n: int,
 ) -> None:
-    """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to peaks[n]."""
+    """Writes x, y, score of the top in boxes[i] (x0, y0, x1, y1, cell) of a flattened plane to peaks[n]. sharp: True
+    where peaks are, else None."""
     x, y, gain = boxes[i, 0], boxes[i, 1], 0.0
-    inside = x == boxes[i, 2] and y == boxes[i, 3] and 0 < x < w - 1 and 0 < y < h - 1
-    if sigma < SHARP and inside and place_sharp(flat, boxes[i, 4], x, y, w, peaks, n):
-        return
+    if sharp is not None:
+        inside = x == boxes[i, 2] and y == boxes[i, 3] and 0 < x < w - 1 and 0 < y < h - 1
+        if inside and place_sharp(flat, boxes[i, 4], x, y, w, peaks, n):
+            return
     for axis in range(2):
         length, along, breadth, across = (w, 1, h, w) if axis == 0 else (h, w, w, 1)
         low, high, first, last = boxes[i, axis], boxes[i, axis + 2], boxes[i, 1 - axis], boxes[i, 3 - axis]

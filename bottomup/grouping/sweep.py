@@ -94,7 +94,7 @@ def sweep_plane(
     plane: np.ndarray,
     bits: np.ndarray,
     low: np.int32,
-    sharp: bool,
+    sharp: None | bool,
     cells: np.ndarray,
     crest: np.ndarray,
     eights: np.ndarray,
@@ -103,8 +103,8 @@ def sweep_plane(
     read before them and not lower than those read after, or, if peaks are `sharp`, shoulders; gives how many, -1 where
     a cell is not finite. Fixed chunks vectorise.
 
-    plane: (h, w). bits: the same as int32 (h w,), as is low, a positive number. crest: (CHUNK,) bytes
-    to work in; eights: the same, eight in one."""
+    plane: (h, w). bits: the same as int32 (h w,), as is low, a positive number. sharp: True, or None, with which no
+    shoulders are compiled. crest: (CHUNK,) bytes to work in; eights: the same, eight in one."""
     count: int = np.int64(0)  # type: ignore[assignment]  # an int to numba, which compiles anew for a literal 0
     for first in range(0, len(bits), BLOCK):  # most of a map is empty
         last = min(first + BLOCK, len(bits))
@@ -121,7 +121,7 @@ def sweep_block(
     plane: np.ndarray,
     bits: np.ndarray,
     low: np.int32,
-    sharp: bool,
+    sharp: None | bool,
     first: int,
     end: int,
     cells: np.ndarray,
@@ -139,7 +139,7 @@ def sweep_block(
                 continue
             if i > w and last + w < size:
                 mark_crests(bits, i, w, low, crest)
-                if sharp:
+                if sharp is not None:
                     mark_bends(flat, bits, i, w, low, crest)
                 for u in range(CHUNK // 8):
                     for j in range(i + 8 * u, i + 8 * u + 8 if eights[u] else i):
@@ -168,9 +168,11 @@ def _is_crest(plane: np.ndarray, y: int, x: int) -> bool:
 
 
 @jit_part
-def _is_top(plane: np.ndarray, y: int, x: int, sharp: bool) -> bool:
+def _is_top(plane: np.ndarray, y: int, x: int, sharp: None | bool) -> bool:
     """Whether the cell is a crest, or if peaks are `sharp` a shoulder."""
-    return _is_crest(plane, y, x) or (sharp and _is_shoulder(plane, y, x))
+    if sharp is None:
+        return _is_crest(plane, y, x)
+    return _is_crest(plane, y, x) or _is_shoulder(plane, y, x)
 
 
 def room_for_sweeps(most: int) -> tuple[np.ndarray, ...]:

@@ -12,6 +12,7 @@ from bottomup.core import COCO17, Maps, Skeleton
 from bottomup.grouping.pipeline import group, group_batch
 
 SIZE = 24  # cells
+SPREADS = (None, 1.0, 2.0)  # of peaks, in cells: to be measured, sharp, wide
 
 
 def warm_up() -> Path | None:
@@ -32,4 +33,5 @@ def _cases() -> Iterator[tuple[Maps, Skeleton, float | None]]:
     tags = rng.standard_normal((1, len(COCO17), SIZE, SIZE), np.float32)
     for skeleton in (COCO17, COCO17.with_shipped_prior()):
         for fields, embedded in ((pafs, tags), (pafs, None), (None, tags)):
-            yield Maps(heat, fields, embedded, stride=4), skeleton, None
+            for sigma in SPREADS:
+                yield Maps(heat, fields, embedded, stride=4), skeleton, sigma

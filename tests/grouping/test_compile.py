@@ -1,3 +1,4 @@
+import gc
 import logging
 import os
 import subprocess
@@ -7,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from numba.core.compiler import Flags
+from numba.core.errors import TypingError
 
 from bottomup.grouping import compile as kernels
 from bottomup.grouping import parts
@@ -88,6 +91,44 @@ def test_the_version_of_numba_is_told_by_its_series():
     assert parts.is_known(f"{series}.0") and parts.is_known(f"{series}.1rc1")
     assert not any(map(parts.is_known, (f"{series}9.0", f"1{series}.0", "0.1.0", "")))
     assert not parts.is_known(f"{series}.0", object)
+
+
+def some_options():
+    for names in ((), ("nrt",), ("nrt", "debuginfo"), ("debuginfo", "nrt"), ("no_cpython_wrapper",)):
+        options = Flags()
+        for name in names:
+            setattr(options, name, True)
+        yield options
+    usual = Flags()
+    usual.nrt = Flags.options["nrt"].default  # set, but to what it is unset
+    yield usual
+
+
+def test_quick_answers_about_compiler_options_are_those_of_numba():
+    made = list(some_options())
+
+    def answers():
+        return [one == other for one in made for other in made] + [hash(one) for one in made] + [made[0] == "nrt"]
+
+    usual = answers()
+    with parts.quick_options():
+        assert answers() == usual
+        assert type(made[0]).__eq__ is parts.same_options
+    assert type(made[0]).__eq__ is parts.SAME and type(made[0]).__hash__ is parts.HASH
+    assert len(set(usual[: len(made) ** 2])) == 2
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_compiling_leaves_the_collector_as_it_was_even_where_it_fails(collects):
+    kernel, before = kernels.jit(lambda x: x + no_such_name), gc.isenabled()  # noqa: F821
+    try:
+        (gc.enable if collects else gc.disable)()
+        with pytest.raises(TypingError):
+            kernel(1.0)
+        assert kernels.jit(twice)(1.0) == 2.0
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_with_another_numba_kernels_give_the_same(root, tmp_path):

@@ -7,16 +7,20 @@ from bottomup.grouping.compile import callable_part
 from bottomup.grouping.likeness import agreement, tag_gap
 from bottomup.grouping.limbs import (
     ASIDE,
+    LINE,
+    MANY_LOOKS,
     find_limbs,
     limb_integral,
     may_be_limbs,
     pair_strength,
+    read_ahead,
     weigh_limbs,
     within,
 )
 
 find_limbs, limb_integral, may_be_limbs = map(callable_part, (find_limbs, limb_integral, may_be_limbs))
 pair_strength, within, weigh_limbs = map(callable_part, (pair_strength, within, weigh_limbs))
+read_ahead = callable_part(read_ahead)
 agreement, tag_gap = callable_part(agreement), callable_part(tag_gap)
 
 GRID = 8192  # peaks lie on a grid of so many steps a cell
@@ -143,6 +147,29 @@ def test_candidates_are_all_pairs_that_score_and_the_number_says_if_there_was_ro
     np.testing.assert_allclose(strength[:4], [1, slope, slope, 1], atol=1e-4)
     count, pair, _ = find(1)
     assert count == 4 and pair.tolist() == [[0, 2]]
+
+
+@pytest.mark.parametrize("odd", [0, np.nan])
+def test_reading_fields_ahead_changes_no_candidate(odd):
+    """Of many peaks, with a field that is no number where nobody looks."""
+    rng, n = np.random.default_rng(4), 24
+    spot = np.stack((rng.uniform(1, 28, 2 * n), rng.uniform(1, 18, 2 * n), np.ones(2 * n)))
+    pafs = np.stack([even_field(0.6, 0.3), even_field(0, 0)])
+    pafs[:, :, -1, ::LINE] = odd
+    assert n * n * LINE > MANY_LOOKS * pafs[0, 0].size and (np.isnan(read_ahead(*pafs[0])) == np.isnan(odd))
+    pair, strength, work = (
+        np.empty((n * n, 2), np.int64),
+        np.empty(n * n),
+        (np.empty((2, 2 * n)), np.empty(n, np.int64)),
+    )
+    start, limbs = np.array([0, n, 2 * n]), np.array([[0, 1], [1, 0]])
+    count = find_limbs(spot, start, pafs, limbs, 2.0, 0.3, 0.1, 0.08, 0.7, *work, pair, strength)
+    ends = [(i, j, *spot[:2, i], *spot[:2, j]) for i in range(n) for j in range(n, 2 * n)]
+    ends += [(j, i, x1, y1, x0, y0) for i, j, x0, y0, x1, y1 in ends]
+    expected = {(a, b): pair_strength(*pafs[int(a >= n)], *places, *RULES) for a, b, *places in sorted(ends)}
+    wanted = {ends: score for ends, score in expected.items() if score > 0.1}
+    found = zip(map(tuple, pair[:count].tolist()), strength[:count].tolist(), strict=True)
+    assert dict(found) == wanted and 50 < count < n * n
 
 
 def test_the_gap_of_tags_does_not_depend_on_how_often_they_are_given():

@@ -31,7 +31,7 @@ def tops_of(plane, low=0.1, widest=50):
     plane = np.ascontiguousarray(plane, np.float32)
     cells, boxes = np.empty(plane.size, np.int64), np.empty((plane.size, 5), np.int64)
     level, room = np.float32(low).view(np.int32), np.empty((2, (2 * widest + 1) ** 2), np.int64)
-    return boxes[: tops_of_plane(plane, bits_of(plane), level, False, widest, cells, *crests(), room, boxes, 0)]
+    return boxes[: tops_of_plane(plane, bits_of(plane), level, None, widest, cells, *crests(), room, boxes, 0)]
 
 
 def peaks_of(heat, sigma=2.0, least=0.1):
@@ -88,7 +88,7 @@ def test_a_cell_that_is_no_number_is_told_wherever_it_stands(value):
 def test_the_sweep_calls_the_first_of_equal_neighbours():
     plane = np.array([[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]], np.float32)
     cells = np.empty(8, np.int64)
-    assert sweep_plane(plane, bits_of(plane), np.float32(0.1).view(np.int32), False, cells, *crests()) == 1
+    assert sweep_plane(plane, bits_of(plane), np.float32(0.1).view(np.int32), None, cells, *crests()) == 1
     assert cells[0] == 5
 
 
@@ -118,7 +118,8 @@ def test_where_peaks_are_sharp_shoulders_are_swept_up_too(size):
         plane = rng.random(size).astype(np.float32)
         plane = plane if levels is None else np.round(plane * levels) / np.float32(levels)
         known, cells = (plane, bits_of(plane), np.float32(0.3).view(np.int32)), np.empty((2, plane.size), np.int64)
-        plain, sharp = (cells[s, : sweep_plane(*known, bool(s), cells[s], *crests())].tolist() for s in (0, 1))
+        swept = zip((None, True), cells, strict=True)
+        plain, sharp = (own[: sweep_plane(*known, sharp, own, *crests())].tolist() for sharp, own in swept)
         assert sharp == sorted({*plain, *shoulders_of(plane, 0.3)})
         assert size != (40, 57) or levels or len(sharp) > len(plain)
 

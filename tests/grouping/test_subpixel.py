@@ -167,7 +167,7 @@ def test_the_spread_is_measured_on_clean_peaks(sigma):
     for plane in heat:
         bits = plane.view(np.int32).reshape(-1)
         crests, flood = np.empty(8, np.uint64), np.empty((2, 361), np.int64)
-        known = (plane, bits, np.float32(0.1).view(np.int32), False, 9, cells, crests.view(np.uint8), crests, flood)
+        known = (plane, bits, np.float32(0.1).view(np.int32), None, 9, cells, crests.view(np.uint8), crests, flood)
         start.append(tops_of_plane(*known, boxes, start[-1]))
     room = np.empty(4096), np.empty((4, 4097), np.int64)
     assert spread_of_peaks(flat, 64, 64, boxes, np.array(start), *room) == pytest.approx(sigma, rel=0.1)
