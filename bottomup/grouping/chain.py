@@ -115,8 +115,8 @@ def _pieces_of(
     spot, start, spread = found
     if spread != spread:
         raise NotFinite
-    tag = np.empty((spot.shape[1], 0)) if tags is None else read_any_tags(tags, spot, start)
-    if tags is not None and not np.isfinite(tag).all():
+    tag, finite = (np.empty((spot.shape[1], 0)), True) if tags is None else read_any_tags(tags, spot, start)
+    if not finite:
         raise NotFinite
     if only_tags:  # fields would tell doubles by themselves
         spot, start, tag = without_doubles(spot, start, tag, rules.double_reach * spread, rules.double_tag)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -97,6 +99,16 @@ def _float_array(name: str, maps: Any) -> Any:
         return np.require(array, np.float32, ["C", "A", "W"])
 
 
+@cache
+def _chain() -> ModuleType:
+    """The chain of kernels, once it is known whether the user must wait for them. Numba takes long to import."""
+    from bottomup.grouping import chain
+    from bottomup.grouping.compile import tell_if_cold
+
+    tell_if_cold()
+    return chain
+
+
 def _group_one(
     heatmaps: np.ndarray,
     pafs: np.ndarray | None,
@@ -109,13 +121,10 @@ def _group_one(
     _check_shapes(heatmaps, pafs, tags, skeleton, where)
     if heatmaps.size == 0:
         return People.nobody(skeleton)
-    from bottomup.grouping.chain import NotFinite, group_maps  # numba takes long to import
-    from bottomup.grouping.compile import tell_if_cold
-
-    tell_if_cold()
+    kernels = _chain()
     try:
-        joints, scores = group_maps(heatmaps, pafs, tags, sigma, tables_of(skeleton), fill=fill)
-    except NotFinite:
+        joints, scores = kernels.group_maps(heatmaps, pafs, tags, sigma, tables_of(skeleton), fill=fill)
+    except kernels.NotFinite:
         raise _not_finite(heatmaps, pafs, tags, where) from None
     return People(joints, scores, skeleton)
 
@@ -124,14 +133,12 @@ def _group_distant(maps: Maps, skeleton: Skeleton, wheres: list[str], fill: bool
     """As `_group_one` for a batch of tensors on any device."""
     if maps.heatmaps.numel() == 0:
         return [People.nobody(skeleton) for _ in wheres]
-    from bottomup.grouping.chain import NotFinite
-    from bottomup.grouping.compile import tell_if_cold
+    kernels = _chain()
     from bottomup.grouping.on_device import people_on_device
 
-    tell_if_cold()
     try:
         found = people_on_device(maps, tables_of(skeleton), fill=fill)
-    except NotFinite as error:
+    except kernels.NotFinite as error:
         (i,) = error.args
         one = maps[i].numpy()
         raise _not_finite(one.heatmaps, one.pafs, one.tags, wheres[i]) from None

@@ -10,7 +10,7 @@ import numpy as np
 
 from bottomup.grouping.compile import jit_inside, jit_part
 
-CHUNK, BLOCK = 64, 2048  # cells that are looked at together
+CHUNK, BLOCK = 64, 512  # cells that are looked at together
 INFINITE = 0x7F800000  # float32 bits; greater ones are no numbers
 
 

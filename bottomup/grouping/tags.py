@@ -29,21 +29,24 @@ def bilinear(plane: np.ndarray, x: float, y: float) -> float:
 
 
 @jit
-def read_tags(tags: np.ndarray, spot: np.ndarray, start: np.ndarray, out: np.ndarray) -> None:
-    """Writes the tag (n, L) of every peak, bilinear at its place. tags: (L, K, h, w)."""
+def read_tags(tags: np.ndarray, spot: np.ndarray, start: np.ndarray, out: np.ndarray) -> bool:
+    """Writes the tag (n, L) of every peak, bilinear at its place; gives whether all are finite. tags: (L, K, h, w)."""
+    finite = True
     for z in range(len(tags)):
         for k in range(len(start) - 1):
             plane = tags[z, k]
             for i in range(start[k], start[k + 1]):
                 out[i, z] = on_grid(bilinear(plane, spot[0, i], spot[1, i]), SUMMANDS)
+                finite &= out[i, z] - out[i, z] == 0
+    return finite
 
 
-def read_any_tags(tags: np.ndarray, spot: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """What `read_tags` writes, the same to the bit, for maps of any number type and strides, which are not copied."""
+def read_any_tags(tags: np.ndarray, spot: np.ndarray, start: np.ndarray) -> tuple[np.ndarray, bool]:
+    """What `read_tags` writes, the same to the bit, for maps of any number type and strides, which are not copied, and
+    whether all are finite."""
     if tags.dtype == np.float32 and tags.flags.carray:
         tag = np.empty((spot.shape[1], len(tags)))
-        read_tags(tags, spot, start, tag)
-        return tag
+        return tag, read_tags(tags, spot, start, tag)
     h, w = tags.shape[2:]
     joint = np.repeat(np.arange(len(start) - 1), np.diff(start))
     x, y = spot[0].clip(0, w - 1), spot[1].clip(0, h - 1)
@@ -55,7 +58,8 @@ def read_any_tags(tags: np.ndarray, spot: np.ndarray, start: np.ndarray) -> np.n
 
     upper = cells(y0, x0) * (1.0 - fx) + cells(y0, x1) * fx
     value = upper * (1.0 - fy) + (cells(y1, x0) * (1.0 - fx) + cells(y1, x1) * fx) * fy
-    return np.ascontiguousarray((((value * SUMMANDS + PUSH) - PUSH) / SUMMANDS).T)
+    tag = np.ascontiguousarray((((value * SUMMANDS + PUSH) - PUSH) / SUMMANDS).T)
+    return tag, bool(np.isfinite(tag).all())
 
 
 @jit_part

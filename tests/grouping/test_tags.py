@@ -82,7 +82,7 @@ def test_a_tag_is_read_at_its_own_joint_between_the_cells():
     tags = np.zeros((2, 2, 8, 9), np.float32)
     tags[0, 0], tags[0, 1], tags[1, 1] = 7, np.arange(9), 3
     peaks = np.array([(2, 2, 1), (3.5, 4, 1), (-0.4, 0, 1)], np.float32)
-    assert read_any_tags(tags, columns(peaks), np.array([0, 1, 3])).tolist() == [[7, 0], [3.5, 3], [0, 3]]
+    assert read_any_tags(tags, columns(peaks), np.array([0, 1, 3]))[0].tolist() == [[7, 0], [3.5, 3], [0, 3]]
 
 
 def test_a_piece_has_the_mean_tag_and_the_extent_of_its_peaks():
@@ -163,8 +163,11 @@ def test_tags_of_any_memory_layout_are_read_alike(change):
     peaks, start = np.round(peaks * 8192) / 8192, np.array([0, 2, 2, 7])
     strided = np.ascontiguousarray(tags.transpose(0, 3, 2, 1)).transpose(0, 3, 2, 1)
     given = {"as it is": tags, "strided": strided, "double": tags.astype(float), "half": tags.astype(np.float16)}
-    found = read_any_tags(given[change], columns(peaks), start)
+    found, finite = read_any_tags(given[change], columns(peaks), start)
     expected = np.empty((7, 2))
     read_tags(tags, columns(peaks), start, expected)
-    assert np.array_equal(found, expected) and found.flags.c_contiguous
-    assert read_any_tags(given[change], columns(peaks[:0]), np.zeros(4, int)).shape == (0, 2)
+    assert np.array_equal(found, expected) and found.flags.c_contiguous and finite
+    for odd in (np.nan, np.inf):
+        given[change][1, 2, :, 5:] = odd
+        assert not read_any_tags(given[change], columns(peaks), start)[1]
+    assert read_any_tags(given[change], columns(peaks[:0]), np.zeros(4, int))[0].shape == (0, 2)
