@@ -228,6 +228,12 @@ def peaks_of_maps(
         if n < 0:
             return np.nan
         begin[k + 1] = n
+        if spread is None:  # at once, while the plane is still near
+            start[k + 1] = place_tops(
+                flat[k], h, w, boxes, begin[k], n, sigma, sharp, apart * sigma, keep, peaks, start[k]
+            )
+    if spread is None:
+        return sigma
     return place_all(flat, h, w, sigma, sharp, apart, start, begin, keep, boxes, peaks, spread, order)
 
 
