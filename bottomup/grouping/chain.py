@@ -6,7 +6,7 @@ several times as long, and a call costs about a microsecond. All arrays are made
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -57,6 +57,17 @@ class Fields(NamedTuple):
     field: np.ndarray
 
 
+class Work(NamedTuple):
+    """Room for the steps after the peaks, see the `room_for_...` of each."""
+
+    pieces: tuple[np.ndarray, ...]
+    limbs: tuple[Any, ...]
+    tags: tuple[np.ndarray, ...]
+    fits: tuple[np.ndarray, ...]
+    bids: tuple[np.ndarray, ...]
+    people: tuple[np.ndarray, ...]
+
+
 Found = tuple[np.ndarray, np.ndarray, float]  # what `find_peaks` gives: spot, start, sigma
 NO_LIMBS = np.empty((0, 2), np.int64)
 
@@ -91,40 +102,52 @@ def people_of_peaks(
     found: Found, width: int, pafs: np.ndarray | None, tags: np.ndarray | None, tables: Tables, rules: Rules = RULES
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `group_maps`, from the peaks on, as `find_peaks` gives them. width: of the map in cells."""
-    peaks, pieces = _pieces_of(found, width, tags, pafs is None, tables, rules)
-    n, K = pieces.member.shape
-    fields = _no_fields(n) if pafs is None else _join_by_limbs(pafs, peaks, pieces, tables.limbs, rules)
+    spot, start, spread, tag = _tagged(found, tags, pafs is None, rules)
+    (n, L), K = tag.shape, len(start) - 1
+    fewest = min(rules.person_joints, K)
+    work = room(room_for_image, n, K, L, tables.expect.shape[1], fewest)
+    place, rank, member, owner = work.pieces
+    peaks = Peaks(spot, start, rank[:n], tag, spread, (width - 1) / 2)
+    pieces = Pieces(member[:n], owner[:n])
+    begin_pieces(spot, start, tables.side, width, peaks.rank, place, *pieces)
+    fields = _no_fields(n) if pafs is None else _join_by_limbs(pafs, peaks, pieces, tables.limbs, rules, work)
     with_prior = len(tables.prior) > 0
     if tags is not None and (pafs is None or not with_prior):  # limbs and prior leave tags but errors
         weights = (rules.tag_limit, rules.near_weight, rules.score_weight, rules.tag_seed, rules.tag_reach)
-        join_by_tags(*peaks[:5], *weights, *room(room_for_tags, n, K, len(tags)), *pieces)
+        join_by_tags(*peaks[:5], *weights, *work.tags, *pieces)
     if with_prior:
-        _join_by_prior(peaks, pieces, tables, rules)
-    fewest = min(rules.person_joints, K)
+        _join_by_prior(peaks, pieces, tables, rules, work)
     if with_prior or (pafs is not None and tags is not None):  # one evidence alone would only repeat itself
         body = (peaks.middle, tables.expect, tables.square, tables.beside)
         due = 0.0 if pafs is None else LIMB_DUE_ALONE if tags is None else LIMB_DUE
-        work = room(room_for_bids, n, K, peaks.tag.shape[1], tables.expect.shape[1], fewest)
-        exchange_joints(*peaks[:4], *body, *fields, due, rules.sweeps, fewest, with_prior, *work, pieces.member)
-    return _people_of(peaks, pieces, fields, tables, rules, fewest, pafs is not None)
+        levels = (due, rules.sweeps, fewest, with_prior)
+        exchange_joints(*peaks[:4], *body, *fields, *levels, *work.bids, pieces.member)
+    return _people_of(peaks, pieces, fields, tables, rules, fewest, pafs is not None, work)
 
 
-def _pieces_of(
-    found: Found, width: int, tags: np.ndarray | None, only_tags: bool, tables: Tables, rules: Rules
-) -> tuple[Peaks, Pieces]:
+def room_for_image(n: int, K: int, L: int, sums: int, fewest: int) -> Work:
+    """For n peaks of K joints with tags of L numbers; sums, fewest: see `room_for_bids`."""
+    bids, people = room_for_bids(n, K, L, sums, fewest), room_for_people(n, K)
+    return Work(
+        room_for_pieces(n, K), room_for_limbs(n, 4), room_for_tags(n, K, L), room_for_fits(n, L, 1), bids, people
+    )
+
+
+def _tagged(
+    found: Found, tags: np.ndarray | None, only_tags: bool, rules: Rules
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray]:
+    """The peaks that are looked at further, as `find_peaks` gives them, and their tags (n, L)."""
     spot, start, spread = found
     if spread != spread:
         raise NotFinite
-    tag, finite = (np.empty((spot.shape[1], 0)), True) if tags is None else read_any_tags(tags, spot, start)
+    if tags is None:
+        return spot, start, spread, np.empty((spot.shape[1], 0))
+    tag, finite = read_any_tags(tags, spot, start)
     if not finite:
         raise NotFinite
     if only_tags:  # fields would tell doubles by themselves
         spot, start, tag = without_doubles(spot, start, tag, rules.double_reach * spread, rules.double_tag)
-    n, K = spot.shape[1], len(start) - 1
-    work, rank, member, owner = room(room_for_pieces, n, K)
-    rank, pieces = rank[:n], Pieces(member[:n], owner[:n])
-    begin_pieces(spot, start, tables.side, width, rank, work, *pieces)
-    return Peaks(spot, start, rank, tag, spread, (width - 1) / 2), pieces
+    return spot, start, spread, tag
 
 
 def limb_reach(spread: float, rules: Rules) -> float:
@@ -136,10 +159,12 @@ def _no_fields(n: int) -> Fields:
     return Fields(np.zeros(n + 2, np.int64), np.empty(0, np.int64), np.empty(0))
 
 
-def _join_by_limbs(pafs: np.ndarray, peaks: Peaks, pieces: Pieces, limbs: np.ndarray, rules: Rules) -> Fields:
+def _join_by_limbs(
+    pafs: np.ndarray, peaks: Peaks, pieces: Pieces, limbs: np.ndarray, rules: Rules, room: Work
+) -> Fields:
     n, reach = len(peaks.rank), limb_reach(peaks.sigma, rules)
     levels = (rules.short_score, rules.field_least, rules.field_agrees, rules.field_share, rules.tag_weight)
-    fields, *work = room(room_for_limbs, n, 4)
+    fields, *work = room.limbs
     count = join_by_limbs(*peaks[:4], pafs, limbs, reach, *levels, *work, *fields, *pieces)
     if count > len(work[-1]):  # once more with enough room
         fields, *work = room_for_limbs(n, count // n + 1)
@@ -149,26 +174,31 @@ def _join_by_limbs(pafs: np.ndarray, peaks: Peaks, pieces: Pieces, limbs: np.nda
     return Fields(*fields)
 
 
-def _join_by_prior(peaks: Peaks, pieces: Pieces, tables: Tables, rules: Rules) -> None:
+def _join_by_prior(peaks: Peaks, pieces: Pieces, tables: Tables, rules: Rules, room: Work) -> None:
     n = len(peaks.rank)
     known = (peaks.spot, peaks.middle, peaks.tag, tables.prior, tables.surest, tables.square, peaks.rank)
     levels, L = (rules.prior_single, rules.prior_least), peaks.tag.shape[1]
-    work = room(room_for_fits, n, L, 1)
-    count = join_by_prior(*known, *levels, *work, *pieces)
-    if count > len(work[-1]):
+    count = join_by_prior(*known, *levels, *room.fits, *pieces)
+    if count > len(room.fits[-1]):
         join_by_prior(*known, *levels, *room_for_fits(n, L, count // n + 1), *pieces)
 
 
 def _people_of(
-    peaks: Peaks, pieces: Pieces, fields: Fields, tables: Tables, rules: Rules, fewest: int, with_limbs: bool
+    peaks: Peaks,
+    pieces: Pieces,
+    fields: Fields,
+    tables: Tables,
+    rules: Rules,
+    fewest: int,
+    with_limbs: bool,
+    room: Work,
 ) -> tuple[np.ndarray, np.ndarray]:
-    n, K = pieces.member.shape
     with_prior = len(tables.prior) > 0
     lone = 1 if with_prior else fewest  # without a prior, single sure joints are parts of somebody
     least = rules.person_least if with_prior else rules.alone_least
     levels = (lone, fewest, least * fewest / rules.person_joints, tables.limbs if with_limbs else NO_LIMBS)
     shadows = (tables.mirror, rules.shadow_share, rules.shadow_reach)
-    *work, joints, scores = room(room_for_people, n, K)
+    *work, joints, scores = room.people
     placed = (peaks.spot, peaks.rank, peaks.sigma, peaks.middle, pieces.member)
     P = people_of_pieces(*placed, *levels, *fields, *shadows, *work, joints, scores)
     return joints[:P].copy(), scores[:P].copy()

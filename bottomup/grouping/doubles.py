@@ -12,8 +12,8 @@ from bottomup.grouping.likeness import tag_gap
 def may_be_doubled(
     x: np.ndarray, y: np.ndarray, score: np.ndarray, along: np.ndarray, i: int, square: float, farthest: float
 ) -> bool:
-    """Whether some of the peaks (n,) is higher than peak i, nearer than the root of `square`, in cells, and its place
-    along the first component of the tags than the root of `farthest`. Most peaks are alone, which this tells quickly."""
+    """Whether some of the peaks (n,) is higher than peak i and nearer: in cells than the root of `square`, `along` the
+    first component of the tags than that of `farthest`. Most peaks are alone, which this tells quickly."""
     px, py, least, place, count = x[i], y[i], score[i], along[i], 0
     for j in range(np.uint64(len(x))):  # unsigned: no wrap-around test, so that it vectorises
         dx, dy, gap = x[j] - px, y[j] - py, along[j] - place
