@@ -86,7 +86,7 @@ def tell_if_cold() -> None:
 
 @cache
 def _told() -> None:
-    folder, time_taken = cache_folder(), "about twenty seconds" if known_inside() else "about half a minute"
+    folder, time_taken = cache_folder(), "about a dozen seconds" if known_inside() else "about half a minute"
     if folder is None:
         LOG.warning(f"compiling the grouping kernels ({time_taken}); no folder can keep them, see NUMBA_CACHE_DIR")
     elif not any(folder.rglob("*.nbi")):
@@ -102,7 +102,7 @@ class Kernel(CPUDispatcher):  # type: ignore[misc]
         collects = gc.isenabled()
         gc.disable()
         try:
-            with parts.quick_options() if known_inside() else nullcontext():
+            with parts.quick_answers() if known_inside() else nullcontext():
                 return super().compile(sig)
         finally:
             if collects:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numba.core.compiler import Flags
 from numba.core.errors import TypingError
+from numba.core.types.functions import BaseFunction
 
 from bottomup.grouping import compile as kernels
 from bottomup.grouping import parts
@@ -111,11 +112,27 @@ def test_quick_answers_about_compiler_options_are_those_of_numba():
         return [one == other for one in made for other in made] + [hash(one) for one in made] + [made[0] == "nrt"]
 
     usual = answers()
-    with parts.quick_options():
+    with parts.quick_answers():
         assert answers() == usual
         assert type(made[0]).__eq__ is parts.same_options
     assert type(made[0]).__eq__ is parts.SAME and type(made[0]).__hash__ is parts.HASH
+    assert BaseFunction.get_call_type is parts.CALL
     assert len(set(usual[: len(made) ** 2])) == 2
+
+
+def test_signatures_are_remembered_for_each_kind_of_arguments():
+    """Sums of whole numbers, of fractions, of both, and out of an array; what cannot be is still refused."""
+
+    def sums(i, x, v):
+        return i + i, x + x, i + x, x + i, i + i + i, (x + i) + (x + x), v[0] + i
+
+    assert kernels._compiled(sums)(2, 0.5, np.ones(1)) == sums(2, 0.5, np.ones(1))
+    with parts.quick_answers():
+        found = kernels._compiled(sums)(2, 0.5, np.ones(1))
+        for _ in range(2):
+            with pytest.raises(TypingError):
+                kernels._compiled(lambda x, v: x + v)(1.0, ())
+    assert found == sums(2, 0.5, np.ones(1)) and [type(one) for one in found[:4]] == [int, float, float, float]
 
 
 @pytest.mark.parametrize("collects", [True, False])
