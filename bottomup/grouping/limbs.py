@@ -32,6 +32,24 @@ MANY_LOOKS = 0.2  # looks a line of memory from which it is quicker to read the 
 
 
 @jit_inside
+def samples_of_limb(dx: float, dy: float) -> tuple[float, int]:
+    """Length in cells of a limb by (dx, dy), and how many pairs of samples are taken along it."""
+    length = max(math.sqrt(dx * dx + dy * dy), SHORTEST)
+    return length, min(max(int(length + 1) // 2, FEWEST_PAIRS), MOST_PAIRS)
+
+
+@jit_inside
+def pair_of_samples(
+    ax: float, ay: float, dx: float, dy: float, aside: float, pairs: int, i: int
+) -> tuple[float, float, float, float]:
+    """Where pair i of the samples along the limb from (ax, ay) by (dx, dy) lies, counted from the corner of the map's
+    first cell: x and y of that nearer to the first end, then of the other. aside: see `limb_integral`."""
+    sx, sy = dx * PARTS[pairs, i], dy * PARTS[pairs, i]
+    x0, y0, x1, y1 = ax + (0.5 + aside), ay + 0.5, (ax + dx) + (0.5 - aside), (ay + dy) + 0.5
+    return x0 + sx, y0 + sy, x1 - sx, y1 - sy
+
+
+@jit_inside
 def limb_integral(
     fx: np.ndarray,
     fy: np.ndarray,
@@ -46,15 +64,13 @@ def limb_integral(
     """Mean of a field's planes (h, w) along the limb from (ax, ay) by (dx, dy) in cells; 0 where fewer
     than `share` of the samples reach `agrees`. aside: how far to the right samples are moved that go by the first end,
     to the left those that go by the second. Every sample is the nearest cell's."""
-    length = max(math.sqrt(dx * dx + dy * dy), SHORTEST)
-    pairs = min(max(int(length + 1) // 2, FEWEST_PAIRS), MOST_PAIRS)
+    length, pairs = samples_of_limb(dx, dy)
     total, agreed, level, needed = 0.0, 2 * pairs, agrees * length, share * (2 * pairs)
-    x0, y0, x1, y1 = ax + (0.5 + aside), ay + 0.5, (ax + dx) + (0.5 - aside), (ay + dy) + 0.5
     for i in range(pairs - 1, -1, -1):  # from the middle, where most fail
-        sx, sy = dx * PARTS[pairs, i], dy * PARTS[pairs, i]
-        column, row = np.uint64(np.int64(x0 + sx)), np.uint64(np.int64(y0 + sy))  # unsigned: no wrap-around test
+        x0, y0, x1, y1 = pair_of_samples(ax, ay, dx, dy, aside, pairs, i)
+        column, row = np.uint64(np.int64(x0)), np.uint64(np.int64(y0))  # unsigned: no wrap-around test
         near = fx[row, column] * dx + fy[row, column] * dy
-        column, row = np.uint64(np.int64(x1 - sx)), np.uint64(np.int64(y1 - sy))
+        column, row = np.uint64(np.int64(x1)), np.uint64(np.int64(y1))
         far = fx[row, column] * dx + fy[row, column] * dy
         total += near + far
         agreed -= 2 - (near > level) - (far > level)

@@ -5,12 +5,10 @@ Places are worked out as where they are looked at (`grouping/limbs.py`, `groupin
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from bottomup.grouping.compile import jit, jit_inside, jit_part
-from bottomup.grouping.limbs import ASIDE, FEWEST_PAIRS, MOST_PAIRS, SHORTEST, may_be_limbs, within
+from bottomup.grouping.limbs import ASIDE, may_be_limbs, pair_of_samples, samples_of_limb, within
 
 
 def cells_of_tags(spot: np.ndarray, start: np.ndarray, h: int, w: int) -> np.ndarray:
@@ -38,15 +36,13 @@ def cells_of_limb(
     ax: float, ay: float, dx: float, dy: float, first: int, w: int, seen: np.ndarray, cells: np.ndarray, n: int
 ) -> int:
     """Writes the cells along the limb from (ax, ay) by (dx, dy), as `limb_integral` takes them; see `add_cell`."""
-    length = max(math.sqrt(dx * dx + dy * dy), SHORTEST)
-    pairs = min(max(int(length + 1) // 2, FEWEST_PAIRS), MOST_PAIRS)
+    _, pairs = samples_of_limb(dx, dy)
     aside, looks = ASIDE if dx < 0 else -ASIDE, 2 if dx == 0 else 1
     for _ in range(looks):
-        x0, y0, x1, y1 = ax + (0.5 + aside), ay + 0.5, (ax + dx) + (0.5 - aside), (ay + dy) + 0.5
         for i in range(pairs):
-            sx, sy = dx * ((i + 0.5) / (2 * pairs)), dy * ((i + 0.5) / (2 * pairs))
-            n = add_cell(x0 + sx, y0 + sy, first, w, seen, cells, n)
-            n = add_cell(x1 - sx, y1 - sy, first, w, seen, cells, n)
+            x0, y0, x1, y1 = pair_of_samples(ax, ay, dx, dy, aside, pairs, i)
+            n = add_cell(x0, y0, first, w, seen, cells, n)
+            n = add_cell(x1, y1, first, w, seen, cells, n)
         aside = -aside
     return n
 
