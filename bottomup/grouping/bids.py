@@ -26,7 +26,7 @@ LEAST, SHARE = -0.2, 0.45  # lowest bid; lowest bid for a peak that another hold
 
 
 X, Y, HEIGHT, FIELDS, TAGS = 0, 1, 2, 3, 4  # rows of the evidence; a row for each component of the tags
-LANES = 64  # bids that are made at a time: each joint's peaks fill places up to a multiple, the last ones empty
+LANES = 16  # each joint's peaks fill places up to a multiple of this, the last ones empty: whole vectors of numbers
 
 
 @jit_part
@@ -182,26 +182,25 @@ def best_bids(
     first; of equal ones the better peak. Gives how many.
 
     due: of the fields. first, known: see `write_evidence`. place: see `expected_place`, unless `placed` is false. mean:
-    (L,) tag of the person. room: (2, LANES) to work in."""
-    n, bid, gap = start[k + 1] - start[k], room[0], room[1]
+    (L,) tag of the person. room: (2, m) to work in, where no joint's peaks fill more places."""
+    at, end, begin = first[k], first[k + 1], start[k]
+    bid, gap = room[0, : end - at], room[1, : end - at]
     count: int = np.int64(0)  # type: ignore[assignment]  # an int to numba, which compiles anew for a literal 0
-    for c in range(0, n, LANES):
-        at = first[k] + c
-        bid_by_height_and_fields(known[HEIGHT, at : at + LANES], known[FIELDS, at : at + LANES], F(due), bid)
-        if placed:
-            bid_by_place(known[X, at : at + LANES], known[Y, at : at + LANES], place, bid)
-        if len(mean) > 0:
-            bid_by_tags(known[TAGS:], at, mean, gap, bid)
-        if any_above(bid, F(LEAST)):
-            for z in range(min(n - c, LANES)):
-                if bid[z] > F(LEAST):
-                    count = keep_bid(start[k] + c + z, bid[z], count, rank, peak[k], worth[k])
+    bid_by_height_and_fields(known[HEIGHT, at:end], known[FIELDS, at:end], F(due), bid)
+    if placed:
+        bid_by_place(known[X, at:end], known[Y, at:end], place, bid)
+    if len(mean) > 0:
+        bid_by_tags(known[TAGS:], at, mean, gap, bid)
+    if any_above(bid, F(LEAST)):
+        for z in range(start[k + 1] - begin):
+            if bid[z] > F(LEAST):
+                count = keep_bid(begin + z, bid[z], count, rank, peak[k], worth[k])
     return count
 
 
 @jit_part
 def bid_by_height_and_fields(height: np.ndarray, fields: np.ndarray, less: np.float32, bid: np.ndarray) -> None:
-    """Writes LANES bids by the peaks' weighted heights and fields, less what is due. A number of them that only running
+    """Writes bids (m,) by the peaks' weighted heights and fields, less what is due. A number of them that only running
     tells vectorises: loops of a few known turns are unrolled instead."""
     for z in range(np.uint64(len(bid))):
         bid[z] = height[z] + (fields[z] - less)
@@ -209,7 +208,7 @@ def bid_by_height_and_fields(height: np.ndarray, fields: np.ndarray, less: np.fl
 
 @jit_part
 def bid_by_place(x: np.ndarray, y: np.ndarray, place: np.ndarray, bid: np.ndarray) -> None:
-    """Adds to LANES bids what the peaks' places say. place: see `expected_place`."""
+    """Adds to bids (m,) what the peaks' places say. place: see `expected_place`."""
     px, py, top, xx, yy, xy = F(place[0]), F(place[1]), F(place[2]), F(place[3]), F(place[4]), F(place[5])
     for z in range(np.uint64(len(bid))):
         dx, dy = x[z] - px, y[z] - py
@@ -219,12 +218,12 @@ def bid_by_place(x: np.ndarray, y: np.ndarray, place: np.ndarray, bid: np.ndarra
 
 @jit_part
 def bid_by_tags(tags: np.ndarray, at: int, mean: np.ndarray, gap: np.ndarray, bid: np.ndarray) -> None:
-    """Adds to LANES bids the agreement of the peaks' tags (L, n), from column `at` on, with the person's mean (L,).
-    gap: (LANES,) room to work in."""
+    """Adds to bids (m,) the agreement of the peaks' tags (L, n), from column `at` on, with the person's mean (L,).
+    gap: (m,) room to work in."""
     for z in range(np.uint64(len(gap))):
         gap[z] = F(0)
     for c in range(len(mean)):
-        own, tag = F(mean[c]), tags[c, at : at + LANES]
+        own, tag = F(mean[c]), tags[c, at : at + len(gap)]
         for z in range(np.uint64(len(gap))):
             gap[z] += (tag[z] - own) * (tag[z] - own)
     scale = F(2 / max(len(mean), 1))

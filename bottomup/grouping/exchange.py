@@ -203,7 +203,7 @@ def room_for_bids(n: int, K: int, L: int, sums: int, fewest: int) -> tuple[np.nd
     P = n // max(fewest, 1) + 1
     known, bid, room = (
         np.empty((TAGS + L, n + LANES * K), np.float32),
-        np.empty((2, LANES), np.float32),
+        np.empty((2, n + LANES), np.float32),
         np.empty(6 + L + sums),
     )
     first, whole = np.empty(K + 1, np.int64), np.empty((5, n + 1), np.int64)

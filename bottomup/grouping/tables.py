@@ -11,7 +11,7 @@ from bottomup.core import Skeleton
 
 SUMMANDS = 65536.0  # grid steps a unit, as in `grouping/grid.py`, which would import numba
 SUMS = 7  # that are made of what other joints say of one joint
-LANES_TOLD = 32  # joints that are told at a time
+LANES_TOLD = 24  # joints that are told at a time
 BLOCK = SUMS * LANES_TOLD
 SURER = 0.7  # how fast a joint's say falls with the logarithm of the area in which it expects another
 
