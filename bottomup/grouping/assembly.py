@@ -25,6 +25,15 @@ def single_pieces(start: np.ndarray, member: np.ndarray, owner: np.ndarray) -> N
 
 
 @jit_part
+def joints_of(piece: np.ndarray) -> int:
+    """How many joints a piece (K,) has."""
+    count = 0
+    for k in range(np.uint64(len(piece))):  # unsigned: no wrap-around test, so that it vectorises
+        count += piece[k] >= 0
+    return count
+
+
+@jit_part
 def have_common_joint(member: np.ndarray, a: int, b: int) -> bool:
     """Whether pieces a and b both have some joint."""
     common = False

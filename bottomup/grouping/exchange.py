@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from bottomup.grouping.assembly import joints_of
 from bottomup.grouping.bids import (
     LANES,
     MOST_BIDS,
@@ -35,17 +36,8 @@ def people_with(member: np.ndarray, fewest: int, able: np.ndarray) -> int:
     P = 0
     for a in range(len(member)):
         able[P] = a
-        P += joints_of(member, a) >= fewest
+        P += joints_of(member[a]) >= fewest
     return P
-
-
-@jit_part
-def joints_of(member: np.ndarray, a: int) -> int:
-    """How many joints a piece has."""
-    count = 0
-    for k in range(member.shape[1]):
-        count += member[a, k] >= 0
-    return count
 
 
 @jit_part

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from bottomup.grouping.assembly import absorb, have_common_joint
+from bottomup.grouping.assembly import absorb, have_common_joint, joints_of
 from bottomup.grouping.bodies import CENTRE_X, CENTRE_Y, COLUMNS, COUNT, DUE, RANK, SEEN, mean_tag, measure_body
 from bottomup.grouping.compile import jit, jit_part
 from bottomup.grouping.grid import SUMMANDS, on_grid
@@ -97,11 +97,8 @@ def measure_pieces(
     Also writes their bodies (n, 6) and mean tags (n, L)."""
     m = 0
     for a in range(len(member)):
-        count, i = 0, -1
-        for k in range(member.shape[1]):
-            count += member[a, k] >= 0
-            i = max(i, member[a, k])
-        if count > 1 or (count == 1 and spot[2, i] > single):
+        count = joints_of(member[a])
+        if count > 1 or (count == 1 and spot[2, a] > single):  # of lone peaks each has its own number
             measure_body(member[a], spot, middle, rank, square, bodies[a])
             mean_tag(member[a], tag, mean[a])
             able[m] = a

@@ -15,6 +15,7 @@ import math
 
 import numpy as np
 
+from bottomup.grouping.assembly import joints_of
 from bottomup.grouping.bodies import COLUMNS, COUNT, RANK, SEEN, measure_body
 from bottomup.grouping.compile import jit, jit_part
 from bottomup.grouping.matching import sort_best_first
@@ -148,6 +149,8 @@ def rate_pieces(
     ranks of their best peaks to `first` (n,); gives how many there are. The others are those of `people_of_pieces`."""
     P, body, each, no_squares = 0, room[:COLUMNS], room[COLUMNS:], spot[:0]
     for a in range(len(member)):
+        if joints_of(member[a]) < fewest:  # as most rows are, of pieces that others took over
+            continue
         score = piece_score(member[a], spot, fewest, best, least, each)
         if score > 0:
             if len(limbs) > 0:

@@ -27,9 +27,9 @@ def write_boxes(joints: np.ndarray, P: int, boxes: np.ndarray) -> None:
 
 @jit_part
 def is_shadow(
-    joints: np.ndarray, boxes: np.ndarray, a: int, b: int, mirror: np.ndarray, share: float, reach: float
+    joints: np.ndarray, boxes: np.ndarray, a: int, b: int, count: int, mirror: np.ndarray, share: float, reach: float
 ) -> bool:
-    """Whether at least `share` of person b's joints lie where person a has the same joint or its mirror image.
+    """Whether at least `share` of the `count` joints of person b lie where person a has the same or its mirror image.
 
     joints: (P, K, 3), score 0: missing. boxes: (P, 4) around them. mirror: (K,) each joint's mirror image.
     reach: how near, as a share of the diagonal of the box around a."""
@@ -43,16 +43,27 @@ def is_shadow(
         | (boxes[b, 3] < boxes[a, 1] - margin)
     ):
         return False
-    count, shared = 0, 0
-    for k in range(joints.shape[1]):  # without branches, which nobody could foresee
-        x, y, other = np.float64(joints[b, k, 0]), np.float64(joints[b, k, 1]), mirror[k]
-        dx, dy = joints[a, k, 0] - x, joints[a, k, 1] - y
-        ex, ey = joints[a, other, 0] - x, joints[a, other, 1] - y
-        here = (joints[a, k, 2] > 0) & (dx * dx + dy * dy < near)
-        there = (joints[a, other, 2] > 0) & (ex * ex + ey * ey < near)
+    shared = count
+    for k in range(joints.shape[1]):
+        if joints[b, k, 2] > 0:
+            x, y, other = np.float64(joints[b, k, 0]), np.float64(joints[b, k, 1]), mirror[k]
+            dx, dy = joints[a, k, 0] - x, joints[a, k, 1] - y
+            ex, ey = joints[a, other, 0] - x, joints[a, other, 1] - y
+            here = (joints[a, k, 2] > 0) & (dx * dx + dy * dy < near)
+            there = (joints[a, other, 2] > 0) & (ex * ex + ey * ey < near)
+            shared -= not (here | there)
+            if shared < share * count:  # soon, for most
+                return False
+    return True
+
+
+@jit_part
+def joints_found(joints: np.ndarray, b: int) -> int:
+    """How many joints person b has."""
+    count = 0
+    for k in range(joints.shape[1]):
         count += joints[b, k, 2] > 0
-        shared += (joints[b, k, 2] > 0) & (here | there)
-    return shared >= share * count
+    return count
 
 
 @jit_part
@@ -76,8 +87,9 @@ def has_better(
     joints: np.ndarray, boxes: np.ndarray, kept: int, b: int, mirror: np.ndarray, share: float, reach: float
 ) -> bool:
     """Whether person b is a shadow of one of the first `kept`. The other arguments are those of `is_shadow`."""
+    count = joints_found(joints, b)
     for a in range(kept):  # noqa: SIM110  # kernels know no generators
-        if is_shadow(joints, boxes, a, b, mirror, share, reach):
+        if is_shadow(joints, boxes, a, b, count, mirror, share, reach):
             return True
     return False
 

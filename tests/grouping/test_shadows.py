@@ -5,9 +5,10 @@ import pytest
 
 from bottomup.core import COCO17
 from bottomup.grouping.compile import callable_part
-from bottomup.grouping.shadows import drop_shadows, is_shadow, write_boxes
+from bottomup.grouping.shadows import drop_shadows, is_shadow, joints_found, write_boxes
 
 drop_shadows, is_shadow, write_boxes = map(callable_part, (drop_shadows, is_shadow, write_boxes))
+joints_found = callable_part(joints_found)
 
 MIRROR = np.array(COCO17.mirror)
 
@@ -96,6 +97,6 @@ def test_the_kernel_follows_the_definition_also_mirrored(seed: int) -> None:
     a[rng.random(17) < 0.2], b[rng.random(17) < 0.2] = 0, 0
     both = np.stack((a, b))
     expected = reference(a, b, 0.5, 0.07)
-    assert is_shadow(both, boxes_of(both), 0, 1, MIRROR, 0.5, 0.07) == expected
+    assert is_shadow(both, boxes_of(both), 0, 1, joints_found(both, 1), MIRROR, 0.5, 0.07) == expected
     mirrored = both[:, list(COCO17.mirror)] * np.float32([-1, 1, 1])
-    assert is_shadow(mirrored, boxes_of(mirrored), 0, 1, MIRROR, 0.5, 0.07) == expected
+    assert is_shadow(mirrored, boxes_of(mirrored), 0, 1, joints_found(mirrored, 1), MIRROR, 0.5, 0.07) == expected
