@@ -105,24 +105,24 @@ def people_of_peaks(
     spot, start, spread, tag = _tagged(found, tags, pafs is None, rules)
     (n, L), K = tag.shape, len(start) - 1
     fewest = min(rules.person_joints, K)
-    work = room(room_for_image, n, K, L, tables.expect.shape[1], fewest)
-    place, rank, member, owner = work.pieces
+    rooms = room(room_for_image, n, K, L, tables.expect.shape[1], fewest)
+    place, rank, member, owner = rooms.pieces
     peaks = Peaks(spot, start, rank[:n], tag, spread, (width - 1) / 2)
     pieces = Pieces(member[:n], owner[:n])
     begin_pieces(spot, start, tables.side, width, peaks.rank, place, *pieces)
-    fields = _no_fields(n) if pafs is None else _join_by_limbs(pafs, peaks, pieces, tables.limbs, rules, work)
+    fields = _no_fields(n) if pafs is None else _join_by_limbs(pafs, peaks, pieces, tables.limbs, rules, rooms)
     with_prior = len(tables.prior) > 0
     if tags is not None and (pafs is None or not with_prior):  # limbs and prior leave tags but errors
         weights = (rules.tag_limit, rules.near_weight, rules.score_weight, rules.tag_seed, rules.tag_reach)
-        join_by_tags(*peaks[:5], *weights, *work.tags, *pieces)
+        join_by_tags(*peaks[:5], *weights, *rooms.tags, *pieces)
     if with_prior:
-        _join_by_prior(peaks, pieces, tables, rules, work)
+        _join_by_prior(peaks, pieces, tables, rules, rooms)
     if with_prior or (pafs is not None and tags is not None):  # one evidence alone would only repeat itself
         body = (peaks.middle, tables.expect, tables.square, tables.beside)
         due = 0.0 if pafs is None else LIMB_DUE_ALONE if tags is None else LIMB_DUE
         levels = (due, rules.sweeps, fewest, with_prior)
-        exchange_joints(*peaks[:4], *body, *fields, *levels, *work.bids, pieces.member)
-    return _people_of(peaks, pieces, fields, tables, rules, fewest, pafs is not None, work)
+        exchange_joints(*peaks[:4], *body, *fields, *levels, *rooms.bids, pieces.member)
+    return _people_of(peaks, pieces, fields, tables, rules, fewest, pafs is not None, rooms)
 
 
 def room_for_image(n: int, K: int, L: int, sums: int, fewest: int) -> Work:
@@ -160,11 +160,11 @@ def _no_fields(n: int) -> Fields:
 
 
 def _join_by_limbs(
-    pafs: np.ndarray, peaks: Peaks, pieces: Pieces, limbs: np.ndarray, rules: Rules, room: Work
+    pafs: np.ndarray, peaks: Peaks, pieces: Pieces, limbs: np.ndarray, rules: Rules, rooms: Work
 ) -> Fields:
     n, reach = len(peaks.rank), limb_reach(peaks.sigma, rules)
     levels = (rules.short_score, rules.field_least, rules.field_agrees, rules.field_share, rules.tag_weight)
-    fields, *work = room.limbs
+    fields, *work = rooms.limbs
     count = join_by_limbs(*peaks[:4], pafs, limbs, reach, *levels, *work, *fields, *pieces)
     if count > len(work[-1]):  # once more with enough room
         fields, *work = room_for_limbs(n, count // n + 1)
@@ -174,12 +174,12 @@ def _join_by_limbs(
     return Fields(*fields)
 
 
-def _join_by_prior(peaks: Peaks, pieces: Pieces, tables: Tables, rules: Rules, room: Work) -> None:
+def _join_by_prior(peaks: Peaks, pieces: Pieces, tables: Tables, rules: Rules, rooms: Work) -> None:
     n = len(peaks.rank)
     known = (peaks.spot, peaks.middle, peaks.tag, tables.prior, tables.surest, tables.square, peaks.rank)
     levels, L = (rules.prior_single, rules.prior_least), peaks.tag.shape[1]
-    count = join_by_prior(*known, *levels, *room.fits, *pieces)
-    if count > len(room.fits[-1]):
+    count = join_by_prior(*known, *levels, *rooms.fits, *pieces)
+    if count > len(rooms.fits[-1]):
         join_by_prior(*known, *levels, *room_for_fits(n, L, count // n + 1), *pieces)
 
 
@@ -191,14 +191,14 @@ def _people_of(
     rules: Rules,
     fewest: int,
     with_limbs: bool,
-    room: Work,
+    rooms: Work,
 ) -> tuple[np.ndarray, np.ndarray]:
     with_prior = len(tables.prior) > 0
     lone = 1 if with_prior else fewest  # without a prior, single sure joints are parts of somebody
     least = rules.person_least if with_prior else rules.alone_least
     levels = (lone, fewest, least * fewest / rules.person_joints, tables.limbs if with_limbs else NO_LIMBS)
     shadows = (tables.mirror, rules.shadow_share, rules.shadow_reach)
-    *work, joints, scores = room.people
+    *work, joints, scores = rooms.people
     placed = (peaks.spot, peaks.rank, peaks.sigma, peaks.middle, pieces.member)
     P = people_of_pieces(*placed, *levels, *fields, *shadows, *work, joints, scores)
     return joints[:P].copy(), scores[:P].copy()
