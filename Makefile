@@ -17,7 +17,7 @@ test: $(VENV)/installed-$(TORCH)-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 $(VENV)/installed-$(TORCH): $(PINS)
 	sh tools/make_venv.sh $(VENV) $(PYTHON) $(TORCH)
