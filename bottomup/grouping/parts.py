@@ -3,6 +3,7 @@
 Numba optimises every function together with all that it calls and makes machine code of it, so that a part
 goes through this once for every level of callers, and nobody ever calls the code. Here a part ends as
 what is linked into its callers, and the outermost kernel alone is optimised. This is most of the time of a cold start.
+Besides, questions that numba asks itself again and again are answered from memory (`quick_answers`).
 It goes by the insides of numba, so that only series of it that were tried do this (`SERIES`): under another, parts are
 functions like all others, with the same results.
 """

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from bottomup.grouping.assembly import absorb, have_common_joint
+from bottomup.grouping.assembly import absorb, have_common_joint, joints_of
 from bottomup.grouping.bodies import mean_tag
 from bottomup.grouping.compile import jit, jit_part
 from bottomup.grouping.grid import PUSH, SUMMANDS, on_grid
@@ -67,9 +67,7 @@ def mean_tags(member: np.ndarray, tag: np.ndarray, count: np.ndarray, mean: np.n
     """Writes the number of peaks (n,) and the mean tag (n, L) of every piece."""
     for a in range(len(member)):
         mean_tag(member[a], tag, mean[a])
-        count[a] = 0
-        for k in range(member.shape[1]):
-            count[a] += member[a, k] >= 0
+        count[a] = joints_of(member[a])
 
 
 @jit_part
